@@ -1,0 +1,130 @@
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { DiffID, Digest } from '../oci/digest.ts';
+import type { Platform } from '../oci/platform.ts';
+
+// The kinds of vertices. Close to BuildKit's LLB (source, exec, file ops), so that a definition of it can be mapped onto them later.
+// A vertex gives a filesystem: a chain of layers. Inputs are named by their place in `Vertex.inputs`.
+
+export type Spec = ImageSpec | ScratchSpec | LocalSpec | InlineSpec | ExecSpec | CopySpec | MkdirSpec;
+
+/** The layers of an image that was resolved to a digest. No inputs. */
+export interface ImageSpec {
+  readonly kind: 'image';
+  /** Full reference: `docker.io/library/debian:bookworm`. */
+  readonly reference: string;
+  /** Of the platform's manifest. */
+  readonly digest: Digest;
+  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: DiffID }[];
+}
+
+/** The empty filesystem. No inputs. */
+export interface ScratchSpec {
+  readonly kind: 'scratch';
+}
+
+/** A directory of the user's: the build context, or a named one. No inputs; it can only be copied or bound from. */
+export interface LocalSpec {
+  readonly kind: 'local';
+  /** `context`, or the name of a named context: `BuildOptions` says which directory that is. */
+  readonly name: string;
+}
+
+/** Files whose text stands in the Dockerfile (heredocs). No inputs; it can only be copied or bound from. */
+export interface InlineSpec {
+  readonly kind: 'inline';
+  readonly files: readonly { readonly name: string; readonly text: string; readonly mode: number }[];
+}
+
+/** RUN. Input 0 is the root filesystem, the others are what bind mounts show. */
+export interface ExecSpec {
+  readonly kind: 'exec';
+  readonly argv: readonly string[];
+  /** `NAME=value`, ARGs that are in effect included, in order. */
+  readonly env: readonly string[];
+  /** Predefined proxy variables: given to the program, but no part of any key. */
+  readonly proxyEnv: readonly string[];
+  readonly cwd: string;
+  /** As in USER: `name`, `uid`, `name:group`, …; empty for root. */
+  readonly user: string;
+  readonly mounts: readonly MountSpec[];
+  readonly network: NetworkMode;
+  readonly platform: Platform;
+}
+
+export type NetworkMode = 'default' | 'none' | 'host';
+
+export type MountSpec = BindMountSpec | CacheMountSpec | TmpfsMountSpec | SecretMountSpec;
+
+export interface BindMountSpec {
+  readonly type: 'bind';
+  /** Absolute. */
+  readonly target: string;
+  /** The place in `inputs` of what is mounted; 0 is the stage itself. */
+  readonly input: number;
+  /** Within the input, absolute. */
+  readonly source: string;
+  /** Writes are allowed, and thrown away. */
+  readonly writable: boolean;
+}
+
+export interface CacheMountSpec {
+  readonly type: 'cache';
+  readonly target: string;
+  readonly id: string;
+  readonly sharing: 'shared' | 'private' | 'locked';
+  readonly readonly: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits of the mount's root when it is made. */
+  readonly mode: number;
+}
+
+export interface TmpfsMountSpec {
+  readonly type: 'tmpfs';
+  readonly target: string;
+  /** Bytes; undefined for the kernel's default. */
+  readonly size?: number;
+}
+
+export interface SecretMountSpec {
+  readonly type: 'secret';
+  readonly id: string;
+  /** Absolute path of the file; undefined when only `env` was asked for. */
+  readonly target?: string;
+  /** Name of the environment variable that holds the value. */
+  readonly env?: string;
+  readonly required: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+/** COPY and ADD. Input 0 is the stage so far, input 1 what is copied from (a `local`, `inline`, or any filesystem). */
+export interface CopySpec {
+  readonly kind: 'copy';
+  /** For messages: `COPY` or `ADD`. */
+  readonly instruction: 'COPY' | 'ADD';
+  /** Source patterns as the user wrote them, after expansion and unquoting. */
+  readonly sources: readonly string[];
+  /** Absolute (WORKDIR is joined in); a trailing `/` is kept, it means a directory. */
+  readonly destination: string;
+  readonly exclude: readonly string[];
+  /** `--chown` as written after expansion. Undefined: 0:0 from a `local` or `inline` source, kept from a filesystem. */
+  readonly chown?: string;
+  /** `--chmod` after expansion: octal digits (`0755`) or symbolic (`u=rwX,go=rX`). */
+  readonly chmod?: string;
+  /** `--link`: the layer does not depend on input 0. */
+  readonly link: boolean;
+  /** `--parents`. */
+  readonly parents: boolean;
+  /** ADD: sources that are archives by their magic bytes are unpacked. */
+  readonly unpack: boolean;
+}
+
+/** WORKDIR: makes the directory and its missing parents, owned by `user`. Input 0 is the stage so far. */
+export interface MkdirSpec {
+  readonly kind: 'mkdir';
+  readonly path: string;
+  /** As in USER; empty for root. */
+  readonly user: string;
+}

@@ -1,0 +1,254 @@
+// Messages between the builder and the native worker. The twin of this file is native/src/protocol.rs; the tests of both decode
+// and encode every message in fixtures/protocol/.
+//
+// A frame on stdin or stdout is `u32 length | u8 kind | u32 stream | payload`, little-endian (codec.ts); `length` counts kind, stream
+// and payload. Kinds: 1 request, 2 response, 3 event (JSON), 4 data (bytes), 5 credit (u32: bytes the peer may send more on this
+// stream), 6 cancel (empty). A stream is one request: the builder numbers them upwards from 1. Requests run side by side, each on a thread
+// of its own. The worker's first frame is event `welcome` on stream 0. Blobs go by digest, snapshots by id, host directories by handle: the
+// only messages that name a host path are `hello` (the store's root) and `handle.open`.
+// The worker ends when its stdin closes, and takes every child with it, so a dead builder leaves no process behind.
+// A response is `{ result }` or `{ error: WorkerError }`. A cancelled request is answered with error code `CANCELLED`.
+
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { DiffID, Digest } from '../oci/digest.ts';
+
+export const protocolVersion = 1;
+/** The longest frame that either side accepts, in bytes. */
+export const maxFrameBytes = 16 * 1024 * 1024;
+/** Data that may be sent on a stream before the first credit comes, in bytes. */
+export const initialCredit = 1024 * 1024;
+
+export interface WorkerError {
+  /** One of ErrorCode's that the worker can know (COPY_SOURCE_MISSING, USER_NOT_FOUND, IMAGE_INVALID, …), or `INTERNAL`. */
+  readonly code: string;
+  /** Lower case, no full stop, values in quotes. */
+  readonly message: string;
+  readonly hint?: string;
+  /** For COPY_SOURCE_MISSING: the place of the pattern in `sources`. */
+  readonly source?: number;
+  /** For COPY_SOURCE_MISSING: the ignore rule that took it (its `line`). */
+  readonly ignoredBy?: number;
+  /** For COPY_SOURCE_MISSING: names that do exist and are near. */
+  readonly similar?: readonly string[];
+}
+
+/** A snapshot that this worker holds in this session and that may have no diffID yet: `snap:7`. Known to this worker only, until it ends. */
+export type SnapshotID = `snap:${number}`;
+
+/** A layer of the store by diffID, or a snapshot of this session. */
+export type LayerRef = DiffID | SnapshotID;
+
+/** A filesystem: its layers, base first. Empty is scratch. */
+export type Chain = readonly LayerRef[];
+
+/** Where a layer's bytes are, when it has to be unpacked. The builder knows (layers/ in the store); the worker trusts the digest only. */
+export interface LayerBlob {
+  readonly diffID: DiffID;
+  readonly descriptor: Descriptor;
+}
+
+/** What is copied or bound from. */
+export type Source =
+  | { readonly kind: 'handle'; readonly handle: string; readonly ignore: readonly IgnoreRule[] }
+  | { readonly kind: 'chain'; readonly chain: Chain }
+  | { readonly kind: 'inline'; readonly files: readonly { readonly name: string; readonly text: string; readonly mode: number }[] };
+
+/** One line of a .dockerignore, cleaned (src/context/ignore-file.ts): no leading `/`, no `!`. The last match wins. */
+export interface IgnoreRule {
+  readonly pattern: string;
+  readonly negated: boolean;
+  /** Counts from 1. */
+  readonly line: number;
+}
+
+/** Which files of a source: as COPY and ADD read their sources. */
+export interface Selection {
+  readonly source: Source;
+  /** Patterns as written: may begin with `/` or `./`, hold wildcards (Go filepath.Match), `..` is clamped to the root. */
+  readonly sources: readonly string[];
+  readonly exclude: readonly string[];
+  readonly parents: boolean;
+  readonly unpack: boolean;
+}
+
+/** What is known of one layer, once it is packed or unpacked. */
+export interface PackedLayer {
+  readonly diffID: DiffID;
+  /** Length of the uncompressed tar. */
+  readonly size: number;
+  /** Entries in the tar: 0 is an empty layer. */
+  readonly entries: number;
+  /** The compressed form, when it was asked for. */
+  readonly blob?: Descriptor;
+}
+
+export type LayerForm = 'gzip' | 'none';
+
+export interface SandboxMount {
+  readonly type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'volume';
+  readonly target: string;
+  readonly readonly: boolean;
+  /** bind: of this chain (read-only lower, writes are thrown away) … */
+  readonly chain?: Chain;
+  /** … or of a context: a snapshot of the selected files is made, never the user's directory itself … */
+  readonly selection?: Selection;
+  /** … or (`cooper run -v`) a host directory or file. */
+  readonly handle?: string;
+  /** bind: path within chain, selection or handle; absolute. cache: unused. */
+  readonly source?: string;
+  /** cache: key of the mount in the store (any text; the worker hashes it to a name). volume: seeded from the image's content at `target`. */
+  readonly id?: string;
+  readonly sharing?: 'shared' | 'private' | 'locked';
+  /** tmpfs: bytes. */
+  readonly size?: number;
+  /** secret: an id given to `secret.put`. */
+  readonly secret?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+}
+
+export interface SandboxParams {
+  readonly root: Chain;
+  readonly argv: readonly string[];
+  /** The whole environment, nothing is added but HOME (from the image's passwd) where it has none. */
+  readonly env: readonly string[];
+  /** Secrets as environment variables: name → secret id. */
+  readonly secretEnv?: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly user: string;
+  readonly mounts: readonly SandboxMount[];
+  readonly network: 'default' | 'none' | 'host';
+  readonly hostname: string;
+  /** Lines for /etc/hosts besides the usual ones: `ip name`. */
+  readonly hosts?: readonly string[];
+  /** `cooper run -p`: a forwarder listens on the host. */
+  readonly ports?: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
+  /** The upper directory becomes a snapshot of this session (RUN); otherwise it is thrown away (`cooper run`). */
+  readonly commit: boolean;
+  /** The builder sends stdin as data frames; otherwise stdin is /dev/null. */
+  readonly stdin: boolean;
+}
+
+export interface SandboxResult {
+  /** 0..255; 128 + signal when a signal ended it. */
+  readonly exitCode: number;
+  readonly signal?: number;
+  readonly oom: boolean;
+  readonly maxRssBytes: number;
+  readonly userMs: number;
+  readonly systemMs: number;
+  /** Wall clock, ns since the epoch as decimal text: the run's own interval, for content-stable names. */
+  readonly startedNs: string;
+  readonly endedNs: string;
+  /** Present when `commit` and exitCode is 0. */
+  readonly snapshot?: SnapshotID;
+}
+
+export interface FileAttributes {
+  /** `name`, `uid`, `name:group`, …, looked up in the parent's /etc/passwd and /etc/group. */
+  readonly chown?: string;
+  readonly chmod?: string;
+}
+
+export interface Requests {
+  /** The first request. Opens the store (makes it where it is missing), takes a lease, sweeps what dead leases left, probes the mode. */
+  hello: {
+    params: { version: number; root: string };
+    result: {
+      lease: string;
+      /** Where this process puts temporary files; relative to the root: `tmp/<lease>`. */
+      temporary: string;
+      mode: 'root' | 'rootless' | 'unprivileged';
+      /** Why not the rung above. */
+      reason: string;
+      snapshotter: 'overlay' | 'overlay-userxattr' | 'none';
+    };
+  };
+  /** Names a host directory (or file) for later messages. Opened once, held as a descriptor. */
+  'handle.open': { params: { handle: string; path: string; access: 'read' | 'write' }; result: Record<string, never> };
+  /** Keeps a secret's bytes in the worker's memory only. */
+  'secret.put': { params: { id: string; base64: string }; result: Record<string, never> };
+  /** A flock on `locks/<name>`; freed by release or by the worker's death. Waits. */
+  'lock.acquire': { params: { name: string; exclusive: boolean }; result: { lock: number } };
+  'lock.release': { params: { lock: number }; result: Record<string, never> };
+  /** Moves a path of the store (relative, no `..`) into trash/ and deletes it in the background. A missing path is fine. */
+  'store.discard': { params: { paths: readonly string[] }; result: Record<string, never> };
+
+  /** The content digest of the selected files: path, type, mode, ids, xattrs, bytes; never mtime. Uses and renews the stat cache. */
+  'tree.select': {
+    params: { selection: Selection };
+    result: { digest: Digest; entries: number; bytes: number };
+  };
+  /** The content digest of a whole filesystem. Kept on disk by chainID when all layers have a diffID. */
+  'tree.digest': { params: { chain: Chain }; result: { digest: Digest } };
+  /** uid, gid and home of a USER or --chown text in this filesystem. Fails with USER_NOT_FOUND. */
+  'tree.user': { params: { chain: Chain; user: string }; result: { uid: number; gid: number; groups: readonly number[]; home: string } };
+  /** Whether the store holds what is needed of these layers: index, snapshot. */
+  'tree.stat': { params: { layers: readonly DiffID[] }; result: { layers: readonly { index: boolean; snapshot: boolean }[] } };
+  /** Writes a filesystem to a directory handle (`-o type=local`). */
+  'tree.export': { params: { chain: Chain; handle: string }; result: { entries: number } };
+
+  /** Makes sure that snapshots of all these layers are on disk; unpacks what is missing, in parallel; verifies digest, size and diffID. */
+  'layer.unpack': { params: { layers: readonly LayerBlob[] }; result: Record<string, never> };
+  /** Makes indexes from blobs without unpacking. Verifies as `layer.unpack` does. */
+  'layer.index': { params: { layers: readonly LayerBlob[] }; result: Record<string, never> };
+  /**
+   * Commits a snapshot: walks it, makes tar, diffID and index, and the compressed blob where asked. `stable`: its content-stable name
+   * covers `own` (the step's fields), the parent and the entries, with mtimes inside the run left out. When `layers-by-name/<name>`
+   * in the store has an older layer that is complete, that one is the result and `reused` is true.
+   */
+  'layer.pack': {
+    params: {
+      snapshot: SnapshotID;
+      form: LayerForm;
+      stable?: { own: Digest; parent: string; startedNs: string; endedNs: string };
+    };
+    result: PackedLayer & { reused: boolean };
+  };
+  /** Compresses a layer that has only a snapshot. Gives the blob; makes it only when it is not there. */
+  'layer.compress': { params: { diffID: DiffID; form: 'gzip' }; result: { blob: Descriptor } };
+
+  /** COPY and ADD: one pass over the source makes tar, index and diffID, the blob where asked, the snapshot where asked. */
+  'file.copy': {
+    params: {
+      parent: Chain;
+      selection: Selection;
+      destination: string;
+      attributes: FileAttributes;
+      link: boolean;
+      form: LayerForm;
+      snapshot: boolean;
+    };
+    /** `selected`: the digest of what was really copied, as `tree.select` gives it. */
+    result: PackedLayer & { selected: Digest };
+  };
+  /** WORKDIR. Makes the directory and missing parents 0755, owned by `user`; always a layer with at least the directory itself. */
+  'file.mkdir': {
+    params: { parent: Chain; path: string; user: string; form: LayerForm; snapshot: boolean };
+    result: PackedLayer;
+  };
+
+  /** Runs a program. Data frames from the worker: one byte (1 stdout, 2 stderr), then bytes. Data frames to it: stdin; an empty one ends it. */
+  'sandbox.run': { params: SandboxParams; result: SandboxResult };
+  /** Sends a signal to the program of a running `sandbox.run`, named by its stream. */
+  'sandbox.signal': { params: { stream: number; signal: number }; result: Record<string, never> };
+
+  /** What `cooper doctor` shows. */
+  doctor: { params: Record<string, never>; result: { checks: readonly DoctorCheck[] } };
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  readonly state: 'ok' | 'degraded' | 'missing';
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+/** Events of a request's stream. */
+export type WorkerEvent =
+  | { readonly type: 'welcome'; readonly version: number; readonly build: string }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'started' }
+  /** Bytes done so far of a long request. */
+  | { readonly type: 'progress'; readonly current: number; readonly total: number };
