@@ -1,0 +1,15 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BuildError } from '../diagnostics/build-error.ts';
+
+/** Where the worker may lie, seen from the bundle (dist/) and from this file: installed beside the bundle first, then built in the repo. */
+const places = ['./cooper-worker', '../native/target/release/cooper-worker', '../../native/target/release/cooper-worker'];
+
+/** The path of the native worker. Throws WORKER_FAILED where there is none. */
+export function findWorker(): string {
+  for (const place of places) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new BuildError('WORKER_FAILED', 'the native worker is not there', { hint: 'build it with "npm run setup"' });
+}
