@@ -1,0 +1,158 @@
+//! What can go wrong, and the code by which the builder knows it. `code()` is part of the protocol: src/diagnostics/codes.ts lists them all.
+
+use std::fmt;
+use std::io;
+
+use crate::protocol::WorkerError;
+
+/// An error of a request. Messages are lower case, without a full stop, values in quotes.
+#[derive(Debug)]
+pub enum Error {
+    /// Something that the user can act on: code, message, and what to do next if we know.
+    User {
+        code: &'static str,
+        message: String,
+        hint: Option<String>,
+    },
+    /// COPY_SOURCE_MISSING has more to tell.
+    SourceMissing {
+        message: String,
+        hint: Option<String>,
+        source: usize,
+        ignored_by: Option<usize>,
+        similar: Vec<String>,
+    },
+    /// The kernel refused something that should have worked: what was tried, and the answer.
+    System { doing: String, source: io::Error },
+    /// A message or a state that should not be: a defect of ours.
+    Internal(String),
+    /// The builder asked for the end.
+    Cancelled,
+}
+
+impl Error {
+    pub fn user(code: &'static str, message: impl Into<String>) -> Self {
+        Self::User {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into())
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::User { code, message, .. } => Self::User {
+                code,
+                message,
+                hint: Some(text.into()),
+            },
+            other => other,
+        }
+    }
+
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::User { code, .. } => code,
+            Self::SourceMissing { .. } => "COPY_SOURCE_MISSING",
+            // A full disk or a store that cannot be read is the machine's, not ours.
+            Self::System { source, .. } if is_store_failure(source) => "STORE_FAILED",
+            Self::System { .. } | Self::Internal(_) => "INTERNAL",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    pub fn to_wire(&self) -> WorkerError {
+        let mut wire = WorkerError {
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            ..WorkerError::default()
+        };
+        match self {
+            Self::User { hint, .. } => wire.hint.clone_from(hint),
+            Self::SourceMissing {
+                hint,
+                source,
+                ignored_by,
+                similar,
+                ..
+            } => {
+                wire.hint.clone_from(hint);
+                wire.source = Some(*source);
+                wire.ignored_by = *ignored_by;
+                wire.similar = Some(similar.clone());
+            }
+            Self::System { .. } | Self::Internal(_) | Self::Cancelled => {}
+        }
+        wire
+    }
+}
+
+fn is_store_failure(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(
+        error.kind(),
+        StorageFull | ReadOnlyFilesystem | QuotaExceeded | PermissionDenied
+    )
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { message, .. } | Self::SourceMissing { message, .. } | Self::Internal(message) => {
+                formatter.write_str(message)
+            }
+            Self::System { doing, source } => write!(formatter, "{doing}: {source}"),
+            Self::Cancelled => formatter.write_str("cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::System { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Says what was tried when a call fails: `open(path).doing(|| format!("open {path:?}"))?`.
+pub trait Doing<T> {
+    fn doing<S: Into<String>>(self, what: impl FnOnce() -> S) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing<S: Into<String>>(self, what: impl FnOnce() -> S) -> Result<T, Error> {
+        self.map_err(|error| Error::System {
+            doing: what().into(),
+            source: error.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_the_code_that_the_builder_knows() {
+        let system = |errno: rustix::io::Errno| Error::System {
+            doing: String::new(),
+            source: errno.into(),
+        };
+        for (error, code) in [
+            (Error::user("USER_NOT_FOUND", "x"), "USER_NOT_FOUND"),
+            (system(rustix::io::Errno::NOSPC), "STORE_FAILED"),
+            (system(rustix::io::Errno::INVAL), "INTERNAL"),
+            (Error::Cancelled, "CANCELLED"),
+        ] {
+            assert_eq!(error.code(), code);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Messages between the builder and the native worker: the twin of `src/worker/protocol.ts`, where each one is explained. The tests of
+//! both decode and encode every message in `fixtures/protocol/`. Fields that neither side knows are refused, so that nothing that was
+//! asked for is silently left out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::digest::{Chain, Descriptor, DiffID, Digest, SnapshotID};
+
+/// Version of the messages; `hello` refuses any other.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The longest frame that either side accepts, in bytes.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Data that may be sent on a stream before the first credit comes, in bytes.
+pub const INITIAL_CREDIT: usize = 1024 * 1024;
+
+/// Payload of a request frame.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    pub method: String,
+    pub params: serde_json::Value,
+}
+
+/// Payload of a response frame.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Response {
+    Result(serde_json::Value),
+    Error(WorkerError),
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerError {
+    pub code: String,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored_by: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similar: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Event {
+    Welcome { version: u32, build: String },
+    Warning { message: String },
+    Started,
+    Progress { current: u64, total: u64 },
+}
+
+/// Where a layer's bytes are, when it has to be unpacked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LayerBlob {
+    #[serde(rename = "diffID")]
+    pub diff_id: DiffID,
+    pub descriptor: Descriptor,
+}
+
+/// What is copied or bound from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Source {
+    Handle { handle: String, ignore: Vec<IgnoreRule> },
+    Chain { chain: Chain },
+    Inline { files: Vec<InlineFile> },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlineFile {
+    pub name: String,
+    pub text: String,
+    pub mode: u32,
+}
+
+/// One line of a .dockerignore, cleaned. The last match wins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IgnoreRule {
+    pub pattern: String,
+    pub negated: bool,
+    /// Counts from 1.
+    pub line: usize,
+}
+
+/// Which files of a source: as COPY and ADD read their sources.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    pub source: Source,
+    pub sources: Vec<String>,
+    pub exclude: Vec<String>,
+    pub parents: bool,
+    pub unpack: bool,
+}
+
+/// What is known of one layer, once it is packed or unpacked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackedLayer {
+    #[serde(rename = "diffID")]
+    pub diff_id: DiffID,
+    pub size: u64,
+    pub entries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob: Option<Descriptor>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LayerForm {
+    Gzip,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountType {
+    Bind,
+    Cache,
+    Tmpfs,
+    Secret,
+    Volume,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    Shared,
+    Private,
+    Locked,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxMount {
+    #[serde(rename = "type")]
+    pub kind: MountType,
+    pub target: String,
+    pub readonly: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    Default,
+    None,
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortProtocol {
+    Tcp,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Port {
+    #[serde(rename = "hostIP")]
+    pub host_ip: String,
+    pub host_port: u16,
+    pub port: u16,
+    pub protocol: PortProtocol,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxParams {
+    pub root: Chain,
+    pub argv: Vec<String>,
+    pub env: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<BTreeMap<String, String>>,
+    pub cwd: String,
+    pub user: String,
+    pub mounts: Vec<SandboxMount>,
+    pub network: Network,
+    pub hostname: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<Port>>,
+    pub commit: bool,
+    pub stdin: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxResult {
+    pub exit_code: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    pub oom: bool,
+    pub max_rss_bytes: u64,
+    pub user_ms: u64,
+    pub system_ms: u64,
+    pub started_ns: String,
+    pub ended_ns: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotID>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileAttributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chown: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chmod: Option<String>,
+}
+
+/// Params or result of a request that has none.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// The rung of the ladder that this machine allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Root,
+    Rootless,
+    Unprivileged,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshotter {
+    Overlay,
+    OverlayUserxattr,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// Defines the params (or result) of one method: a struct whose JSON names are camelCase.
+macro_rules! messages {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type),* }
+    )*};
+}
+
+messages! {
+    HelloParams { version: u32, root: String }
+    HelloResult { lease: String, temporary: String, mode: Mode, reason: String, snapshotter: Snapshotter }
+    HandleOpenParams { handle: String, path: String, access: Access }
+    SecretPutParams { id: String, base64: String }
+    LockAcquireParams { name: String, exclusive: bool }
+    LockAcquireResult { lock: u64 }
+    LockReleaseParams { lock: u64 }
+    StoreDiscardParams { paths: Vec<String> }
+
+    TreeSelectParams { selection: Selection }
+    TreeSelectResult { digest: Digest, entries: u64, bytes: u64 }
+    TreeDigestParams { chain: Chain }
+    TreeDigestResult { digest: Digest }
+    TreeUserParams { chain: Chain, user: String }
+    TreeUserResult { uid: u32, gid: u32, groups: Vec<u32>, home: String }
+    TreeStatParams { layers: Vec<DiffID> }
+    TreeStatResult { layers: Vec<LayerState> }
+    LayerState { index: bool, snapshot: bool }
+    TreeExportParams { chain: Chain, handle: String }
+    TreeExportResult { entries: u64 }
+
+    LayerUnpackParams { layers: Vec<LayerBlob> }
+    LayerIndexParams { layers: Vec<LayerBlob> }
+    LayerPackParams {
+        snapshot: SnapshotID,
+        form: LayerForm,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stable: Option<StableName>,
+    }
+    /// What a content-stable name covers besides the entries.
+    StableName { own: Digest, parent: String, started_ns: String, ended_ns: String }
+    LayerPackResult {
+        #[serde(rename = "diffID")]
+        diff_id: DiffID,
+        size: u64,
+        entries: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        blob: Option<Descriptor>,
+        reused: bool,
+    }
+    LayerCompressParams {
+        #[serde(rename = "diffID")]
+        diff_id: DiffID,
+        form: LayerForm,
+    }
+    LayerCompressResult { blob: Descriptor }
+
+    FileCopyParams {
+        parent: Chain,
+        selection: Selection,
+        destination: String,
+        attributes: FileAttributes,
+        link: bool,
+        form: LayerForm,
+        snapshot: bool,
+    }
+    FileCopyResult {
+        #[serde(rename = "diffID")]
+        diff_id: DiffID,
+        size: u64,
+        entries: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        blob: Option<Descriptor>,
+        selected: Digest,
+    }
+    FileMkdirParams { parent: Chain, path: String, user: String, form: LayerForm, snapshot: bool }
+
+    SandboxSignalParams { stream: u32, signal: i32 }
+    DoctorResult { checks: Vec<DoctorCheck> }
+    DoctorCheck {
+        name: String,
+        state: CheckState,
+        detail: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    Ok,
+    Degraded,
+    Missing,
+}

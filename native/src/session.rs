@@ -1,0 +1,218 @@
+//! What `hello` opened and all requests share: the store, the lease, and the snapshots of this session.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{self, Mode as FileMode, OFlags};
+use rustix::io::Errno;
+
+use crate::context::lock;
+use crate::digest::{DiffID, LayerRef, SnapshotID};
+use crate::error::{Doing, Error};
+use crate::handle::Handles;
+use crate::lease::Lease;
+use crate::lock::Locks;
+use crate::mode::Probed;
+use crate::protocol::{Mode, Snapshotter};
+use crate::secret::Secrets;
+use crate::store::{Store, make_directory};
+
+/// For reading a directory by descriptor, never through a symlink.
+pub const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW);
+
+/// Where a snapshot of this session is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotState {
+    /// Being written: only its maker may look into it.
+    Active,
+    /// Whole, never written again; still in `tmp/<lease>/<name>`.
+    Committed,
+    /// Packed: the store's `snapshots/<hex>` is this one, or an older equal one that stands for it.
+    Packed(DiffID),
+}
+
+/// A directory in overlay form that this session made: an overlay's upper directory, or a copy.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub id: SnapshotID,
+    /// Its folder, relative to `tmp/<lease>`: holds `fs` and (while it is active) `work`.
+    pub name: String,
+    /// `fs`, open for reading. Stays good when the folder is renamed into the store.
+    pub fs: OwnedFd,
+    state: Mutex<SnapshotState>,
+}
+
+impl Snapshot {
+    pub fn state(&self) -> SnapshotState {
+        lock(&self.state).clone()
+    }
+
+    pub fn set_state(&self, state: SnapshotState) {
+        *lock(&self.state) = state;
+    }
+}
+
+pub struct Session {
+    pub store: Arc<Store>,
+    pub lease: Lease,
+    pub mode: Mode,
+    /// Why not the rung above.
+    pub reason: String,
+    pub snapshotter: Snapshotter,
+    pub handles: Handles,
+    pub secrets: Secrets,
+    pub locks: Locks,
+    boot_id: String,
+    snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
+    next: AtomicU64,
+}
+
+impl Session {
+    pub fn new(store: Arc<Store>, lease: Lease, probed: Probed) -> Result<Self, Error> {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").doing(|| "read the boot id")?;
+        Ok(Self {
+            store,
+            lease,
+            mode: probed.mode,
+            reason: probed.reason,
+            snapshotter: probed.snapshotter,
+            handles: Handles::default(),
+            secrets: Secrets::default(),
+            locks: Locks::default(),
+            boot_id: boot_id.trim().to_owned(),
+            snapshots: Mutex::default(),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// `tmp/<lease>`, open.
+    pub fn temporary(&self) -> BorrowedFd<'_> {
+        self.lease.temporary.as_fd()
+    }
+
+    /// `tmp/<lease>` as an absolute path.
+    pub fn temporary_path(&self) -> PathBuf {
+        self.store.path().join("tmp").join(&self.lease.name)
+    }
+
+    /// A name for a new file or folder in `tmp/<lease>` that nobody has had before.
+    pub fn temporary_name(&self, what: &str) -> String {
+        format!("{what}-{}", self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// `trusted.overlay.` as root, `user.overlay.` where the kernel wants `userxattr` (in a user namespace).
+    pub fn overlay_xattr_prefix(&self) -> &'static str {
+        match self.snapshotter {
+            Snapshotter::OverlayUserxattr => "user.overlay.",
+            Snapshotter::Overlay | Snapshotter::None => "trusted.overlay.",
+        }
+    }
+
+    /// What `snapshots/<hex>/boot` must say for the snapshot to be trusted: this boot, and the form of its xattrs.
+    pub fn boot_stamp(&self) -> String {
+        format!("{} {}\n", self.boot_id, self.overlay_xattr_prefix())
+    }
+
+    /// A new, active snapshot: an empty `tmp/<lease>/<name>/fs` (0755, root's).
+    pub fn new_snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("snapshot-{number}");
+        make_directory(self.temporary(), &name)?;
+        let path = format!("{name}/fs");
+        make_directory(self.temporary(), &path)?;
+        let directory =
+            fs::openat(self.temporary(), &path, DIRECTORY, FileMode::empty()).doing(|| "open a new snapshot")?;
+        fs::fchmod(&directory, FileMode::from_raw_mode(0o755)).doing(|| "set the mode of a new snapshot")?;
+        let id = SnapshotID(number);
+        let snapshot = Arc::new(Snapshot {
+            id,
+            name,
+            fs: directory,
+            state: Mutex::new(SnapshotState::Active),
+        });
+        lock(&self.snapshots).insert(id, Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// Forgets a snapshot that came to nothing and moves its folder away.
+    pub fn discard_snapshot(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        lock(&self.snapshots).remove(&snapshot.id);
+        self.discard_temporary(&snapshot.name)
+    }
+
+    /// Moves `tmp/<lease>/<name>` away; the trash collector deletes it.
+    pub fn discard_temporary(&self, name: &str) -> Result<(), Error> {
+        self.store.discard(&format!("tmp/{}/{name}", self.lease.name)).map(drop)
+    }
+
+    pub fn snapshot(&self, id: SnapshotID) -> Result<Arc<Snapshot>, Error> {
+        let found = lock(&self.snapshots).get(&id).map(Arc::clone);
+        found.ok_or_else(|| Error::internal(format!("snapshot \"{id}\" is not of this session")))
+    }
+
+    /// The directory of a layer's snapshot in the store, when it is there and can be trusted.
+    pub fn stored_snapshot(&self, diff_id: &DiffID) -> Result<Option<OwnedFd>, Error> {
+        let folder = format!("snapshots/{}", diff_id.hex());
+        let boot = match self.read_store_file(&format!("{folder}/boot"))? {
+            Some(text) => text,
+            None => return Ok(None),
+        };
+        if boot != self.boot_stamp().as_bytes() {
+            return Ok(None);
+        }
+        match fs::openat(self.store.root(), format!("{folder}/fs"), DIRECTORY, FileMode::empty()) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).doing(|| format!("open the snapshot of \"{diff_id}\"")),
+        }
+    }
+
+    fn read_store_file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        use std::io::Read as _;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match fs::openat(self.store.root(), path, flags, FileMode::empty()) {
+            Ok(file) => std::fs::File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error).doing(|| format!("open \"{path}\" of the store")),
+        };
+        let mut bytes = Vec::new();
+        file.take(4096)
+            .read_to_end(&mut bytes)
+            .doing(|| format!("read \"{path}\" of the store"))?;
+        Ok(Some(bytes))
+    }
+
+    /// The directories of a chain's layers, base first, in overlay form.
+    pub fn layers(&self, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> {
+        chain.iter().map(|layer| self.layer(layer)).collect()
+    }
+
+    /// The directory of one layer, in overlay form.
+    pub fn layer(&self, layer: &LayerRef) -> Result<OwnedFd, Error> {
+        match layer {
+            LayerRef::Layer(diff_id) => self
+                .stored_snapshot(diff_id)?
+                .ok_or_else(|| Error::internal(format!("the store has no snapshot of layer \"{diff_id}\""))),
+            LayerRef::Snapshot(id) => self.session_layer(*id),
+        }
+    }
+
+    /// A packed snapshot may have been replaced by an older, equal one: then that one is taken, so that a chain has one meaning.
+    fn session_layer(&self, id: SnapshotID) -> Result<OwnedFd, Error> {
+        let snapshot = self.snapshot(id)?;
+        match snapshot.state() {
+            SnapshotState::Active => Err(Error::internal(format!("snapshot \"{id}\" is still being written"))),
+            SnapshotState::Packed(diff_id) => match self.stored_snapshot(&diff_id)? {
+                Some(directory) => Ok(directory),
+                None => snapshot.fs.try_clone().doing(|| "duplicate a descriptor"),
+            },
+            SnapshotState::Committed => snapshot.fs.try_clone().doing(|| "duplicate a descriptor"),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The store's folders (ARCHITECTURE.md has the table), opened once and used by descriptor.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::error::{Doing, Error};
+
+/// Folders of the store, made where they are missing.
+const FOLDERS: [&str; 14] = [
+    "blobs",
+    "blobs/sha256",
+    "refs",
+    "layers",
+    "indexes",
+    "snapshots",
+    "layers-by-name",
+    "content",
+    "records",
+    "statcache",
+    "mounts",
+    "leases",
+    "locks",
+    "tmp",
+];
+/// What was moved away, to be deleted in the background.
+pub const TRASH: &str = "trash";
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOFOLLOW);
+
+pub struct Store {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `path`; makes it (0700: setuid files lie in it) where it is missing.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if !path.is_absolute() {
+            return Err(Error::user(
+                "STORE_FAILED",
+                format!("the store's path \"{}\" is not absolute", path.display()),
+            ));
+        }
+        let failed = |source: std::io::Error| {
+            Error::user(
+                "STORE_FAILED",
+                format!("cannot open the store \"{}\": {source}", path.display()),
+            )
+            .hint("give another place with --root or COOPER_ROOT")
+        };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = fs::openat(CWD, path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+        let path = path.canonicalize().map_err(failed)?;
+        let store = Self { root, path };
+        store
+            .lay_out()
+            .map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+        Ok(store)
+    }
+
+    fn lay_out(&self) -> Result<(), Error> {
+        let stat = fs::fstat(&self.root).doing(|| "stat the store")?;
+        if stat.st_mode & 0o077 != 0 {
+            fs::fchmod(&self.root, Mode::RWXU).doing(|| "make the store private")?;
+        }
+        for folder in FOLDERS.iter().chain(&[TRASH]) {
+            make_directory(self.root.as_fd(), folder)?;
+        }
+        Ok(())
+    }
+
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// For programs that need a path; everything else goes by `root`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a folder of the store by a name of ours (no name from outside goes in here).
+    pub fn folder(&self, name: &str) -> Result<OwnedFd, Error> {
+        fs::openat(&self.root, name, DIRECTORY, Mode::empty()).doing(|| format!("open \"{name}\" of the store"))
+    }
+
+    /// Moves a relative path into `trash/`, under a new name. `false` when there is nothing.
+    pub fn discard(&self, relative: &str) -> Result<bool, Error> {
+        let clean = Path::new(relative)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if relative.is_empty() || !clean {
+            return Err(Error::internal(format!("\"{relative}\" is no path within the store")));
+        }
+        match fs::renameat(&self.root, relative, &self.root, format!("{TRASH}/{}", random_name()?)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error).doing(|| format!("move \"{relative}\" of the store away")),
+        }
+    }
+
+    /// Deletes all of `trash/`. Another process may do the same at the same time: what is gone is gone.
+    pub fn empty_trash(&self) -> Result<(), Error> {
+        let trash = self.folder(TRASH)?;
+        // A directory's own directories are moved up beside it, so the deepest of trees costs neither stack nor descriptors.
+        loop {
+            let names = names_in(trash.as_fd())?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            for name in names {
+                remove_flat(trash.as_fd(), &name)?;
+            }
+        }
+    }
+}
+
+/// Makes one directory, 0700; one that is there is fine.
+pub fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<(), Error> {
+    match fs::mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).doing(|| format!("make directory \"{name}\"")),
+    }
+}
+
+/// 32 hex digits that nobody else has.
+pub fn random_name() -> Result<String, Error> {
+    let mut bytes = [0u8; 16];
+    let count =
+        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).doing(|| "get random bytes")?;
+    debug_assert_eq!(count, bytes.len(), "short reads happen over 256 bytes only");
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}
+
+fn names_in(directory: BorrowedFd<'_>) -> Result<Vec<OsString>, Error> {
+    let mut names = Vec::new();
+    for entry in fs::Dir::read_from(directory).doing(|| "read a directory")? {
+        let entry = entry.doing(|| "read a directory")?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Deletes one entry of the trash. Of a directory the files only: its directories become entries of the trash.
+fn remove_flat(trash: BorrowedFd<'_>, name: &OsStr) -> Result<(), Error> {
+    if !is_directory_after_unlink(trash, name)? {
+        return Ok(());
+    }
+    // Without its owner's bits a directory can neither be read nor moved, except by root.
+    ignore_missing(fs::chmodat(trash, name, Mode::RWXU, AtFlags::empty())).doing(|| "set a mode in the trash")?;
+    let directory = match fs::openat(trash, name, DIRECTORY, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error).doing(|| "open a directory of the trash"),
+    };
+    for child in names_in(directory.as_fd())? {
+        if is_directory_after_unlink(directory.as_fd(), &child)? {
+            ignore_missing(fs::chmodat(&directory, &child, Mode::RWXU, AtFlags::empty())).doing(|| "set a mode")?;
+            ignore_missing(fs::renameat(&directory, &child, trash, random_name()?))
+                .doing(|| "move within the trash")?;
+        }
+    }
+    match fs::unlinkat(trash, name, AtFlags::REMOVEDIR) {
+        // Another collector may have moved something in here between our reading and now: the next round takes it.
+        Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).doing(|| "delete a directory of the trash"),
+    }
+}
+
+/// Unlinks what is no directory.
+fn is_directory_after_unlink(parent: BorrowedFd<'_>, name: &OsStr) -> Result<bool, Error> {
+    match fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(false),
+        Err(Errno::ISDIR | Errno::PERM) => Ok(true),
+        Err(error) => Err(error).doing(|| format!("delete {name:?}")),
+    }
+}
+
+fn ignore_missing(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match result {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
