@@ -1,0 +1,40 @@
+import { open } from 'node:fs/promises';
+import type { SecretOption } from '../build-options.ts';
+import { BuildError } from '../diagnostics/build-error.ts';
+
+/** The longest secret, in bytes. Source: BuildKit, session/secrets, `MaxSecretSize`. */
+export const maxSecretBytes = 500 * 1024;
+
+/** The values of `--secret`, by id; of two with one id the last counts. Throws SECRET_MISSING for one that cannot be read or is too long. */
+export async function readSecrets(options: readonly SecretOption[]): Promise<ReadonlyMap<string, Buffer>> {
+  const values = await Promise.all(options.map(async (option) => [option.id, await readSecret(option)] as const));
+  return new Map(values);
+}
+
+async function readSecret({ id, source }: SecretOption): Promise<Buffer> {
+  const value = 'value' in source ? Buffer.from(source.value) : await readSecretFile(id, source.file);
+  if (value.length <= maxSecretBytes) return value;
+  throw new BuildError('SECRET_MISSING', `the secret "${id}" is larger than ${maxSecretBytes} bytes`, {
+    hint: 'a secret is a key or a token; large files belong into the context or a bind mount',
+  });
+}
+
+/** Reads one byte more than is allowed at most, so that a device or a huge file is found too long and never read whole. */
+async function readSecretFile(id: string, file: string): Promise<Buffer> {
+  try {
+    await using handle = await open(file, 'r');
+    const buffer = Buffer.alloc(maxSecretBytes + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      length += bytesRead;
+      if (bytesRead === 0 || length === buffer.length) return buffer.subarray(0, length);
+    }
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new BuildError('SECRET_MISSING', `the file "${file}" of the secret "${id}" cannot be read: ${reason}`, {
+      hint: 'check "src" of --secret',
+      cause: error,
+    });
+  }
+}
