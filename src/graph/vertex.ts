@@ -19,3 +19,10 @@ export function vertex<Spec>(spec: Spec, inputs: readonly Vertex<Spec>[], name: 
   const digest = digestOf(JSON.stringify([spec, inputs.map((input) => input.digest)]));
   return { digest, inputs, spec, name, origin };
 }
+
+/** The input at this place. Throws where there is none: a defect of the planner. */
+export function inputAt<Spec>({ inputs, name }: Vertex<Spec>, index: number): Vertex<Spec> {
+  const input = inputs[index];
+  if (!input) throw new Error(`"${name}" has no input ${index}`);
+  return input;
+}

@@ -14,6 +14,8 @@ export interface WorkerOptions {
 
 export interface CallOptions extends ExchangeHandlers {
   readonly signal?: AbortSignal | undefined;
+  /** Told the stream of the request, by which others name it (`sandbox.signal`). */
+  readonly onStream?: (stream: number) => void;
 }
 
 /** How long the worker may take to end its children and unmount. */
@@ -81,6 +83,7 @@ export class Worker implements AsyncDisposable {
     const stream = this.#nextStream++;
     const exchange = new Exchange(stream, (kind, payload) => this.#send(kind, stream, payload), options);
     this.#exchanges.set(stream, exchange);
+    options.onStream?.(stream);
     const cancel = () => this.#send(frameKinds.cancel, stream, new Uint8Array());
     options.signal?.addEventListener('abort', cancel, { once: true });
     try {

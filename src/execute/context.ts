@@ -1,0 +1,26 @@
+import type { Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
+import type { IgnoreRule, LayerForm } from '../worker/protocol.ts';
+import type { Worker } from '../worker/worker.ts';
+import type { LayerProvider } from './layer-provider.ts';
+
+/** What the ops of one build share. */
+export interface ExecuteContext {
+  readonly worker: Worker;
+  readonly layers: LayerProvider;
+  readonly usage: LayerUsage;
+  /** Ignore rules of a context, by its name; the same name is its handle in the worker. */
+  readonly ignoreRules: ReadonlyMap<string, readonly IgnoreRule[]>;
+  /** The ignore file of the main context, for messages. */
+  readonly ignoreFile: { readonly name: string; readonly text: string } | undefined;
+  readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** What becomes of the layer that a vertex makes. */
+export interface LayerUsage {
+  /** Compressed at once where the layer is part of the image, so that the export has nothing left to do. */
+  form(vertex: Vertex<Spec>): LayerForm;
+  /** Whether a later step needs the files on disk. */
+  onDisk(vertex: Vertex<Spec>): boolean;
+}

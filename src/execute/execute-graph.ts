@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os';
+import pLimit from 'p-limit';
+import type { Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
+import type { DiffID, Digest } from '../oci/digest.ts';
+import type { BuildEvent } from '../progress/events.ts';
+import { solve } from '../solve/solve.ts';
+import type { Store } from '../store/store.ts';
+import type { Worker } from '../worker/worker.ts';
+import type { ExecuteContext } from './context.ts';
+import { asFilesystem, emptyDiffID } from './filesystem.ts';
+import type { LayerProvider } from './layer-provider.ts';
+import { layerUsage } from './layer-usage.ts';
+import { opFor } from './ops.ts';
+import { RecordCache } from './record-cache.ts';
+
+export interface ExecuteOptions {
+  readonly worker: Worker;
+  readonly store: Store;
+  readonly layers: LayerProvider;
+  readonly ignoreRules: ExecuteContext['ignoreRules'];
+  readonly ignoreFile: ExecuteContext['ignoreFile'];
+  readonly noCache: boolean;
+  /** What the result is for: an image wants compressed layers, a directory wants files. */
+  readonly wanted: { readonly image: boolean; readonly files: boolean };
+  readonly emit: (event: BuildEvent) => void;
+}
+
+/** The target's filesystem, and the layer that each vertex made. */
+export interface ExecutedGraph {
+  /** Layers of the target, base first, empty ones left out. */
+  readonly diffIDs: readonly DiffID[];
+  /** By vertex digest; an empty layer is there too. */
+  readonly layerOf: ReadonlyMap<Digest, DiffID>;
+}
+
+/** Runs the graph by the worker, as far as the cache does not have it. */
+export async function executeGraph(
+  { vertices, target }: { readonly vertices: readonly Vertex<Spec>[]; readonly target: Vertex<Spec> },
+  options: ExecuteOptions,
+  signal: AbortSignal,
+): Promise<ExecutedGraph> {
+  const { emit, store, layers } = options;
+  const context = contextOf(vertices, target, options);
+  const results = await solve(vertices, {
+    op: (vertex) => opFor(vertex, context),
+    cache: new RecordCache(store, layers),
+    limits: limits(),
+    noCache: options.noCache,
+    signal,
+    onStarted: ({ digest, name }) => emit({ type: 'vertex.started', time: Date.now(), vertex: digest, name }),
+    onCompleted: ({ digest }, cached) => emit({ type: 'vertex.completed', time: Date.now(), vertex: digest, cached }),
+    onFailed: ({ digest }, error) => emit({ type: 'vertex.failed', time: Date.now(), vertex: digest, message: messageOf(error) }),
+  });
+  const layerOf = new Map<Digest, DiffID>();
+  for (const [digest, result] of results) {
+    const layer = result.kind === 'filesystem' ? result.layers.at(-1) : undefined;
+    if (layer) layerOf.set(digest, layer.diffID);
+  }
+  const diffIDs = asFilesystem(results.get(target.digest)).layers.map(({ diffID }) => diffID);
+  return { diffIDs: diffIDs.filter((diffID) => diffID !== emptyDiffID), layerOf };
+}
+
+function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, options: ExecuteOptions): ExecuteContext {
+  const { emit } = options;
+  return {
+    worker: options.worker,
+    layers: options.layers,
+    usage: layerUsage(vertices, target, options.wanted),
+    ignoreRules: options.ignoreRules,
+    ignoreFile: options.ignoreFile,
+    onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
+    onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),
+  };
+}
+
+/** Programs often wait, so many may run at once; transfers keep a core or the disk busy. */
+const limits = () => ({ exec: pLimit(Math.max(16, 4 * availableParallelism())), transfer: pLimit(Math.max(4, availableParallelism())) });
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,79 @@
+import { chainID } from '../oci/chain-id.ts';
+import { type ChainID, type DiffID, isDigest } from '../oci/digest.ts';
+import type { Chain, LayerRef, Source } from '../worker/protocol.ts';
+
+/** What a vertex gives: a filesystem, or (contexts, heredocs) something that can only be copied from. */
+export type Result = Filesystem | SourceResult;
+
+export interface SourceResult {
+  readonly kind: 'source';
+  readonly source: Source;
+}
+
+/** A stack of layers: base first. */
+export interface Filesystem {
+  readonly kind: 'filesystem';
+  readonly layers: readonly Layer[];
+}
+
+/** The tar of no entries at all: two blocks of zeros. Such a layer is neither mounted nor put into an image. */
+export const emptyDiffID = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef' as DiffID;
+
+/** One layer of a result: a snapshot of this session first, and its diffID from the moment that it is packed. */
+export class Layer {
+  #ref: LayerRef;
+  /** Fulfilled when the layer has its diffID. */
+  packed: Promise<void> = Promise.resolve();
+
+  constructor(ref: LayerRef) {
+    this.#ref = ref;
+  }
+
+  get ref(): LayerRef {
+    return this.#ref;
+  }
+
+  /** Throws where it is not packed yet: that is a defect of ours. */
+  get diffID(): DiffID {
+    if (!isDigest(this.#ref)) throw new Error(`${this.#ref} is not packed yet`);
+    return this.#ref as DiffID;
+  }
+
+  commit(diffID: DiffID): void {
+    this.#ref = diffID;
+  }
+}
+
+export const scratch: Filesystem = { kind: 'filesystem', layers: [] };
+
+/** A filesystem with these layers more. */
+export const stack = (parent: Filesystem, ...layers: readonly Layer[]): Filesystem => ({
+  kind: 'filesystem',
+  layers: [...parent.layers, ...layers],
+});
+
+/** The layers as the worker takes them. Empty ones are left out, so that chains with and without them are one. */
+export const chainOf = (filesystem: Filesystem): Chain => filesystem.layers.map((layer) => layer.ref).filter((ref) => ref !== emptyDiffID);
+
+/** Waits until every layer has its diffID. */
+export const allPacked = async ({ layers }: Filesystem): Promise<void> => {
+  await Promise.all(layers.map((layer) => layer.packed));
+};
+
+/** The name of a packed filesystem. */
+export function nameOf(filesystem: Filesystem): ChainID | 'scratch' {
+  const [base, ...rest] = filesystem.layers.map((layer) => layer.diffID).filter((diffID) => diffID !== emptyDiffID);
+  return base ? chainID([base, ...rest]) : 'scratch';
+}
+
+/** A vertex's input that must be a filesystem; anything else is a defect of the planner. */
+export function asFilesystem(result: Result | undefined): Filesystem {
+  if (result?.kind !== 'filesystem') throw new Error('this input has no filesystem');
+  return result;
+}
+
+/** What can be copied from: a context, heredocs, or a filesystem. */
+export function sourceOf(result: Result | undefined): Source {
+  if (!result) throw new Error('an input is missing');
+  return result.kind === 'source' ? result.source : { kind: 'chain', chain: chainOf(result) };
+}

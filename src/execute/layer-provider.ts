@@ -1,0 +1,141 @@
+import type { Descriptor } from '../oci/descriptor.ts';
+import { type DiffID, isDigest } from '../oci/digest.ts';
+import type { LayerFacts } from '../store/layer-facts.ts';
+import type { Store } from '../store/store.ts';
+import type { Chain, PackedLayer } from '../worker/protocol.ts';
+import type { Worker } from '../worker/worker.ts';
+import { emptyDiffID } from './filesystem.ts';
+
+/** Layers of a base image, and how their blobs come into the store when something needs them. */
+export interface ForeignLayers {
+  readonly layers: readonly { readonly descriptor: Descriptor; readonly diffID: DiffID }[];
+  fetch(signal: AbortSignal): Promise<void>;
+}
+
+interface Foreign {
+  readonly descriptor: Descriptor;
+  readonly origin: ForeignLayers;
+}
+
+/** Knows where the bytes of every layer are, and makes them be where a step needs them: as late as possible, each once. */
+export class LayerProvider {
+  readonly #store: Store;
+  readonly #worker: Worker;
+  readonly #foreign = new Map<DiffID, Foreign>();
+  readonly #fetched = new Map<ForeignLayers, Promise<void>>();
+  readonly #indexed = new Set<DiffID>();
+  readonly #unpacked = new Set<DiffID>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store, worker: Worker) {
+    this.#store = store;
+    this.#worker = worker;
+  }
+
+  /** Makes a base image's layers known. Fetches nothing. */
+  addForeign(origin: ForeignLayers): void {
+    for (const { descriptor, diffID } of origin.layers) this.#foreign.set(diffID, { descriptor, origin });
+  }
+
+  /** Whether a layer of an earlier build can still be used: its facts and its index are there, and its blob or a snapshot. */
+  async available(diffID: DiffID): Promise<LayerFacts | undefined> {
+    const facts = await this.#store.layers.get(diffID);
+    if (!facts || diffID === emptyDiffID) return facts;
+    const [state] = (await this.#worker.call('tree.stat', { layers: [diffID] })).layers;
+    if (!state?.index) return undefined;
+    this.#indexed.add(diffID);
+    if (state.snapshot) this.#unpacked.add(diffID);
+    return state.snapshot || (await this.#blobInStore(facts)) ? facts : undefined;
+  }
+
+  /** Keeps the facts of a layer that was just made; the older ones, where it was made before. */
+  async keep(packed: PackedLayer): Promise<LayerFacts> {
+    const { diffID, size, entries, blob } = packed;
+    const older = await this.#store.layers.get(diffID);
+    const blobs = [...(older?.blobs ?? [])];
+    if (blob && !blobs.some((each) => each.digest === blob.digest)) blobs.push(blob);
+    const facts = { diffID, size, entries, blobs, created: older?.created ?? new Date().toISOString() };
+    if (!older || blobs.length !== older.blobs.length) await this.#store.layers.put(facts);
+    this.#indexed.add(diffID);
+    return facts;
+  }
+
+  /** Makes sure that all layers of a chain are on disk. */
+  ensureSnapshots(chain: Chain, signal: AbortSignal): Promise<void> {
+    return this.#ensure(chain, this.#unpacked, 'snapshot', 'layer.unpack', signal);
+  }
+
+  /** Makes sure that the worker can look into all layers of a chain without unpacking them. */
+  ensureIndexes(chain: Chain, signal: AbortSignal): Promise<void> {
+    return this.#ensure(chain, this.#indexed, 'index', 'layer.index', signal);
+  }
+
+  /** The gzip form of a layer, for an image: fetched or compressed where it is not in the store yet. */
+  async ensureBlob(diffID: DiffID, signal: AbortSignal): Promise<Descriptor> {
+    const foreign = this.#foreign.get(diffID);
+    if (foreign) {
+      await this.#fetch(foreign.origin, signal);
+      return foreign.descriptor;
+    }
+    const facts = await this.#store.layers.get(diffID);
+    const there = facts && (await this.#blobInStore(facts));
+    if (there) return there;
+    const { blob } = await this.#worker.call('layer.compress', { diffID, form: 'gzip' }, { signal });
+    await this.keep({ diffID, size: facts?.size ?? 0, entries: facts?.entries ?? 1, blob });
+    return blob;
+  }
+
+  async #ensure(
+    chain: Chain,
+    done: Set<DiffID>,
+    part: 'snapshot' | 'index',
+    method: 'layer.unpack' | 'layer.index',
+    signal: AbortSignal,
+  ): Promise<void> {
+    const diffIDs = chain.filter((ref): ref is DiffID => isDigest(ref));
+    if (diffIDs.every((diffID) => done.has(diffID))) return;
+    // One at a time: steps that start together ask for the same base, and the second must find it done.
+    const turn = this.#turn.then(() => this.#ensureMissing(diffIDs, done, part, method, signal));
+    this.#turn = turn.catch(() => {});
+    await turn;
+  }
+
+  async #ensureMissing(
+    diffIDs: readonly DiffID[],
+    done: Set<DiffID>,
+    part: 'snapshot' | 'index',
+    method: 'layer.unpack' | 'layer.index',
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { layers: states } = await this.#worker.call('tree.stat', { layers: diffIDs }, { signal });
+    if (states.some((state) => !state[part])) {
+      // The whole chain in order: a layer may have to be applied on those below it. The worker skips what is there.
+      const layers = await Promise.all(diffIDs.map((diffID, index) => this.#blobOf(diffID, states[index]?.[part] ?? false, signal)));
+      await this.#worker.call(method, { layers: layers.filter((layer) => layer !== undefined) }, { signal });
+    }
+    for (const diffID of diffIDs) done.add(diffID);
+  }
+
+  async #blobOf(diffID: DiffID, optional: boolean, signal: AbortSignal): Promise<{ diffID: DiffID; descriptor: Descriptor } | undefined> {
+    const foreign = this.#foreign.get(diffID);
+    if (foreign) {
+      if (!optional) await this.#fetch(foreign.origin, signal);
+      return { diffID, descriptor: foreign.descriptor };
+    }
+    const facts = await this.#store.layers.get(diffID);
+    const descriptor = facts && (await this.#blobInStore(facts));
+    if (!descriptor && !optional) throw new Error(`layer ${diffID} has neither a snapshot nor a blob`);
+    return descriptor && { diffID, descriptor };
+  }
+
+  #fetch(origin: ForeignLayers, signal: AbortSignal): Promise<void> {
+    const under = this.#fetched.get(origin) ?? origin.fetch(signal);
+    this.#fetched.set(origin, under);
+    return under;
+  }
+
+  async #blobInStore(facts: LayerFacts): Promise<Descriptor | undefined> {
+    for (const blob of facts.blobs) if (await this.#store.blobs.has(blob.digest)) return blob;
+    return undefined;
+  }
+}
