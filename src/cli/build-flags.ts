@@ -1,0 +1,217 @@
+import { resolve } from 'node:path';
+import type { OutputOption, SecretOption } from '../build-options.ts';
+import { BuildError } from '../diagnostics/build-error.ts';
+import { nearest } from '../diagnostics/suggest.ts';
+import type { NetworkMode } from '../graph/spec.ts';
+import type { Platform } from '../oci/platform.ts';
+import { familiarReference, parseReference } from '../oci/reference.ts';
+import { type ProgressMode, progressModes } from '../progress/renderer.ts';
+import { type Flag, sets, type Unavailable } from './flag.ts';
+import { parseAssignment } from './values/assignment.ts';
+import { parseNetwork } from './values/network.ts';
+import { parseOutput } from './values/output.ts';
+import { parsePlatformOption } from './values/platform.ts';
+import { parseSecret } from './values/secret.ts';
+
+/** What the options of `cooper build` say. Paths are absolute. */
+export interface BuildFlags {
+  readonly tags: string[];
+  /** Absolute, or `-` for standard input. */
+  file?: string;
+  target?: string;
+  readonly buildArgs: Record<string, string>;
+  readonly labels: Record<string, string>;
+  readonly secrets: SecretOption[];
+  readonly outputs: OutputOption[];
+  platform?: Platform;
+  network?: NetworkMode;
+  noCache: boolean;
+  pull: boolean;
+  push: boolean;
+  progress: ProgressMode;
+  quiet: boolean;
+  iidFile?: string;
+  metadataFile?: string;
+}
+
+export const defaultBuildFlags = (): BuildFlags => ({
+  tags: [],
+  buildArgs: {},
+  labels: {},
+  secrets: [],
+  outputs: [],
+  noCache: false,
+  pull: false,
+  push: false,
+  progress: 'auto',
+  quiet: false,
+});
+
+export const buildFlags: readonly Flag<BuildFlags>[] = [
+  {
+    name: 'tag',
+    short: 't',
+    value: 'NAME[:TAG]',
+    help: 'name of the image; may be given several times',
+    set: ({ tags }, text) => void tags.push(checkTag(text)),
+  },
+  {
+    name: 'file',
+    short: 'f',
+    value: 'FILE',
+    help: 'the Dockerfile, or - for standard input (default: PATH/Dockerfile)',
+    set: (options, text, { directory }) => {
+      options.file = text === '-' ? text : resolve(directory, notEmpty('--file', text));
+    },
+  },
+  {
+    name: 'target',
+    value: 'STAGE',
+    help: 'the stage to build (default: the last one)',
+    set: (options, text) => {
+      options.target = notEmpty('--target', text);
+    },
+  },
+  {
+    name: 'build-arg',
+    value: 'NAME[=VALUE]',
+    help: "value of an ARG; without one, that of the environment's variable",
+    set: ({ buildArgs }, text, { environment }) => {
+      const { name, value = environment[name] } = parseAssignment(text, '--build-arg');
+      if (value !== undefined) define(buildArgs, name, value);
+    },
+  },
+  {
+    name: 'label',
+    value: 'NAME=VALUE',
+    help: 'label of the image; may be given several times',
+    set: ({ labels }, text) => {
+      const { name, value = '' } = parseAssignment(text, '--label');
+      define(labels, name, value);
+    },
+  },
+  {
+    name: 'secret',
+    value: 'id=ID,src=FILE',
+    help: 'what a RUN --mount=type=secret may read: a file, or with env=NAME a variable',
+    set: ({ secrets }, text, caller) => {
+      const secret = parseSecret(text, caller);
+      if (secrets.some(({ id }) => id === secret.id)) throw new BuildError('ARG_INVALID', `the secret "${secret.id}" is given twice`);
+      secrets.push(secret);
+    },
+  },
+  {
+    name: 'platform',
+    value: 'OS/ARCH',
+    help: 'platform of the image, one (default: that of this machine)',
+    set: (options, text) => {
+      options.platform = parsePlatformOption(text);
+    },
+  },
+  {
+    name: 'network',
+    value: 'MODE',
+    help: 'network of RUN: default, none or host',
+    set: (options, text) => {
+      options.network = parseNetwork(text);
+    },
+  },
+  { name: 'no-cache', help: 'run every step again', set: sets('noCache') },
+  { name: 'pull', help: 'ask the registry for base images that are already here', set: sets('pull') },
+  {
+    name: 'output',
+    short: 'o',
+    value: 'type=TYPE,dest=PATH',
+    help: 'also write the result: oci or docker (an archive, - for standard output) or local (the files, to a directory)',
+    set: ({ outputs }, text, caller) => void outputs.push(parseOutput(text, caller)),
+  },
+  { name: 'push', help: 'send the image to the registry of each of its names', set: sets('push') },
+  {
+    name: 'progress',
+    value: 'MODE',
+    help: 'auto, plain, json (one event per line) or quiet; auto is plain for now',
+    set: (options, text) => {
+      options.progress = parseProgress(text);
+    },
+  },
+  { name: 'quiet', short: 'q', help: 'show no progress, print the digest', set: sets('quiet') },
+  {
+    name: 'iidfile',
+    value: 'FILE',
+    help: "write the digest of the image's manifest to a file",
+    set: (options, text, { directory }) => {
+      options.iidFile = resolve(directory, notEmpty('--iidfile', text));
+    },
+  },
+  {
+    name: 'metadata-file',
+    value: 'FILE',
+    help: 'write digests, descriptor and names to a file, as JSON',
+    set: (options, text, { directory }) => {
+      options.metadataFile = resolve(directory, notEmpty('--metadata-file', text));
+    },
+  },
+];
+
+/** What `docker build` has besides. */
+export const unavailableBuildFlags: readonly Unavailable[] = [
+  { name: 'add-host', hint: 'write the line into /etc/hosts in the RUN that needs it' },
+  { name: 'allow', hint: '"--network host" needs no permission' },
+  { name: 'annotation', hint: 'use --label' },
+  { name: 'attest', hint: 'the image has no attestations' },
+  { name: 'build-context', hint: 'put the files into the context, or copy from an image with COPY --from=IMAGE' },
+  { name: 'builder', hint: 'there is no builder to choose: cooper builds by itself' },
+  { name: 'cache-from', hint: 'the cache is in the store; keep --root between builds' },
+  { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
+  { name: 'call', hint: '"cooper ast FILE" shows what is wrong with a Dockerfile' },
+  { name: 'check', hint: '"cooper ast FILE" shows what is wrong with a Dockerfile' },
+  { name: 'cgroup-parent', hint: 'start cooper itself in that cgroup' },
+  { name: 'compression', hint: 'layers are compressed with gzip' },
+  { name: 'cpus', hint: 'start cooper itself in a cgroup that has the limit' },
+  { name: 'debug', hint: 'use "cooper run" with an image of the stage before: --target' },
+  { name: 'device', hint: 'RUN has the devices that Docker gives by default' },
+  { name: 'explain', hint: '"--progress plain" shows which steps the cache had' },
+  { name: 'force-rm', hint: 'leave it out: no containers are kept' },
+  { name: 'load', hint: 'leave it out: the image is always in the store' },
+  { name: 'locked', hint: 'write FROM IMAGE@sha256:...' },
+  { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
+  { name: 'no-cache-filter', hint: 'use --no-cache, which runs every stage again' },
+  { name: 'policy', hint: 'write FROM IMAGE@sha256:...' },
+  { name: 'provenance', hint: 'the image has no attestations' },
+  { name: 'reproducible', hint: 'set SOURCE_DATE_EPOCH' },
+  { name: 'rm', hint: 'leave it out: no containers are kept' },
+  { name: 'sbom', hint: 'the image has no attestations' },
+  { name: 'security-opt', hint: "RUN has Docker's default seccomp policy" },
+  { name: 'shm-size', hint: 'use RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE' },
+  { name: 'squash', hint: 'copy the result into a last stage FROM scratch' },
+  { name: 'ssh', hint: 'give the key with --secret id=ID,src=FILE and use RUN --mount=type=secret' },
+  { name: 'ulimit', hint: 'use "ulimit" within the RUN' },
+];
+
+function checkTag(text: string): string {
+  const reference = parseReference(text);
+  if (reference.digest === undefined) return text;
+  const hint = `use "${familiarReference({ registry: reference.registry, repository: reference.repository })}" and a tag`;
+  throw new BuildError('REFERENCE_INVALID', `"${text}" has a digest, which cannot be chosen`, { hint });
+}
+
+function parseProgress(text: string): ProgressMode {
+  const known = progressModes.find((mode) => mode === text);
+  if (known) return known;
+  if (text === 'rawjson') return 'json';
+  if (text === 'none') return 'quiet';
+  if (text === 'tty') throw new BuildError('UNSUPPORTED', '"--progress tty" is not there yet', { hint: 'use --progress plain' });
+  const near = nearest(text, progressModes);
+  const hint = near ? `did you mean "${near}"?` : `write one of ${progressModes.join(', ')}`;
+  throw new BuildError('ARG_INVALID', `"--progress ${text}" is no way to show progress`, { hint });
+}
+
+function notEmpty(option: string, text: string): string {
+  if (text === '') throw new BuildError('ARG_INVALID', `"${option}" needs a value that is not empty`);
+  return text;
+}
+
+/** As an own property whatever its name is: `--build-arg __proto__=x` is an argument like any other. */
+function define(record: Record<string, string>, name: string, value: string): void {
+  Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
+}

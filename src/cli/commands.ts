@@ -1,0 +1,28 @@
+import type { Command } from './command.ts';
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** A command's module is read only when it is called for: starting must be quick. */
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Every command, in the order of the help. */
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  version: { summary: 'print the version', load: () => import('./commands/version.ts') },
+};
+
+/** Commands that people will try, with what there is instead. */
+export const unavailableCommands: Readonly<Record<string, string>> = {
+  buildx: 'type "cooper build"',
+  login: `put the credentials into Docker's config.json; DOCKER_CONFIG names its directory`,
+  logout: `take the credentials out of Docker's config.json`,
+  save: 'use "cooper build -o type=docker,dest=FILE"',
+  load: 'push the image to a registry and use "cooper pull"',
+  prune: 'remove names with "cooper rmi"',
+  df: 'ask "du -sh" about the directory that "cooper doctor" names',
+  ps: 'containers run in the foreground and are gone when they end',
+  exec: 'use "cooper run" with another command',
+  create: 'use "cooper run"',
+  builds: 'use "cooper build --progress plain" and keep its output',
+  completion: '"cooper help" lists the commands',
+};

@@ -1,0 +1,56 @@
+import type { Caller } from './caller.ts';
+import { cli } from './cli.ts';
+import { ResultUnread } from './errors.ts';
+
+// The entry of the bundle. All that is known of the process is read here; starting must be quick, so nothing heavy is imported.
+
+const interrupt = new AbortController();
+let taker: ((signal: NodeJS.Signals) => void) | undefined;
+
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    if (taker) return taker(name);
+    // The first one lets the command clean up; whoever sends a second one does not want to wait for it.
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort(new Error(`interrupted by ${name}`));
+  });
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  interrupt.abort(new ResultUnread());
+});
+// With nobody to read the messages there is nobody to tell that either: the work goes on.
+process.stderr.on('error', () => {});
+
+const caller: Caller = {
+  directory: process.cwd(),
+  environment: process.env,
+  isRoot: process.getuid?.() === 0,
+  get input() {
+    return process.stdin;
+  },
+  writeResult,
+  resultIsTerminal: process.stdout.isTTY === true,
+  writeMessage: (text) => void process.stderr.write(text),
+  color: process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
+  signal: interrupt.signal,
+  takeSignals,
+};
+
+const status = await cli(process.argv.slice(2), caller);
+await writeResult('');
+// A connection that is kept alive, or a stdin that nobody closes, must not hold a command that is done.
+process.exit(status);
+
+/** Fails silently when nobody reads: the listener above has seen it. */
+function writeResult(bytes: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(bytes, () => resolve()));
+}
+
+function takeSignals(listener: (signal: NodeJS.Signals) => void): () => void {
+  taker = listener;
+  return () => {
+    taker = undefined;
+  };
+}
