@@ -1,0 +1,12 @@
+import { requireArguments } from './argument-count.ts';
+import type { InstructionSyntax } from './syntax.ts';
+
+export const stopsignal: InstructionSyntax = {
+  name: 'STOPSIGNAL',
+  layout: 'text',
+  synopsis: 'STOPSIGNAL signal',
+  flags: {},
+  check(given, report) {
+    requireArguments(stopsignal, 1, given, report);
+  },
+};

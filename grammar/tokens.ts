@@ -1,0 +1,140 @@
+// The vocabulary of a Dockerfile. The lexer is in mode `file` between instructions; the name of one opens the mode of its arguments, the
+// end of the (logical) line closes it. Patterns are functions, as a token can be spread over continued lines: lex/scanner.ts.
+// No pattern looks at more than the file, its place, and the token before it.
+
+import { type CustomPatternMatcherReturn, createToken, type ILexingResult, type IToken, Lexer, type TokenType } from 'chevrotain';
+import { instructionNames, instructions } from './instructions/index.ts';
+import type { Layout } from './instructions/syntax.ts';
+import { Scanner } from './lex/scanner.ts';
+
+type Match = CustomPatternMatcherReturn | null;
+type Pattern = (scanner: Scanner, offset: number, before: IToken | undefined) => Match;
+type Options = Omit<Parameters<typeof createToken>[0], 'name' | 'pattern'>;
+
+/** The file at hand. The lexer runs to its end before another begins. */
+let scanner = new Scanner('', instructionNames);
+
+function token(name: string, pattern: Pattern, options: Options = {}): TokenType {
+  const exec = (_: string, offset: number, matched: IToken[]): Match => pattern(scanner, offset, matched.at(-1));
+  return createToken({ name, pattern: exec, line_breaks: true, ...options });
+}
+
+const category = (name: string) => createToken({ name, pattern: Lexer.NA });
+
+// Names. The grammar asks for the layout, so a category stands for all names that share one.
+export const Name = {
+  command: category('CommandName'),
+  script: category('ScriptName'),
+  files: category('FilesName'),
+  list: category('ListName'),
+  words: category('WordsName'),
+  text: category('TextName'),
+  assignments: category('AssignmentsName'),
+  names: category('NamesName'),
+  health: category('HealthName'),
+  trigger: category('TriggerName'),
+} as const satisfies Record<Layout, TokenType>;
+
+export const UnknownName = token('UnknownName', (scan, at) => scan.name(at), { push_mode: 'unknown' });
+const UnknownTrigger = token('UnknownTrigger', (scan, at) => scan.name(at), {
+  pop_mode: true,
+  push_mode: 'unknown',
+  categories: [UnknownName],
+});
+
+const names = instructions.map(({ name, layout }) =>
+  token(name, (scan, at) => scan.name(at, name.toLowerCase()), { push_mode: layout, categories: [Name[layout]] }),
+);
+/** The same behind ONBUILD, where the mode of the trigger's arguments takes the place of that of ONBUILD. */
+const triggerNames = instructions
+  .filter(({ layout }) => layout !== 'trigger')
+  .map(({ name, layout }) =>
+    token(`ONBUILD_${name}`, (scan, at) => scan.name(at, name.toLowerCase()), {
+      pop_mode: true,
+      push_mode: layout,
+      categories: [Name[layout]],
+    }),
+  );
+/** ONBUILD behind ONBUILD stays in its mode: however many there are, none is inside of another. */
+const NestedTrigger = token('NestedTrigger', (scan, at) => scan.name(at, 'onbuild'), { categories: [Name.trigger] });
+
+const nameTypes = new Set([...names, ...triggerNames, NestedTrigger]);
+const opensFlags = (before: IToken | undefined) => before !== undefined && (nameTypes.has(before.tokenType) || before.tokenType === Flag);
+const opensArguments = (before: IToken | undefined) =>
+  opensFlags(before) || before?.tokenType === FlagEnd || before?.tokenType === CheckKind;
+
+// The head of the file, and what is skipped.
+export const Shebang = token('Shebang', (scan, at) => scan.shebang(at));
+export const Directive = token('Directive', (scan, at, before) => {
+  const inHead = before === undefined || before.tokenType === Shebang || before.tokenType === Directive;
+  return inHead ? scan.directive(at, before) : null;
+});
+const Comment = token('Comment', (scan, at) => scan.comment(at), { group: Lexer.SKIPPED });
+const Blank = token('Blank', (scan, at) => scan.blank(at), { group: Lexer.SKIPPED });
+const Gap = token('Gap', (scan, at) => scan.gap(at), { group: Lexer.SKIPPED });
+
+export const EndOfLine = token('EndOfLine', (scan, at) => scan.endOfLine(at), { pop_mode: true });
+const EndOfLineBeforeHeredoc = token('EndOfLineBeforeHeredoc', (scan, at) => scan.endOfLineBeforeHeredoc(at), {
+  pop_mode: true,
+  push_mode: 'heredoc',
+  categories: [EndOfLine],
+});
+export const HeredocBody = token('HeredocBody', (scan, at) => scan.heredocBody(at, 'other'));
+const LastHeredocBody = token('LastHeredocBody', (scan, at) => scan.heredocBody(at, 'last'), { pop_mode: true, categories: [HeredocBody] });
+
+// Arguments.
+export const Flag = token('Flag', (scan, at, before) => (opensFlags(before) ? scan.flag(at) : null));
+export const FlagEnd = token('FlagEnd', (scan, at, before) => (opensFlags(before) ? scan.flagEnd(at) : null));
+export const Word = token('Word', (scan, at) => scan.word(at));
+const QuotedWord = token('QuotedWord', (scan, at) => scan.quotedWord(at), { categories: [Word] });
+const HeredocWord = token('HeredocWord', (scan, at) => scan.heredocWord(at), { categories: [Word] });
+export const Text = token('Text', (scan, at) => scan.text(at));
+const Script = token('Script', (scan, at) => scan.script(at), { categories: [Text] });
+export const LegacyName = token('LegacyName', (scan, at, before) => (opensArguments(before) ? scan.legacyName(at) : null));
+const LegacyValue = token('LegacyValue', (scan, at, before) => (before?.tokenType === LegacyName ? scan.text(at) : null), {
+  categories: [Text],
+});
+export const CheckKind = token('CheckKind', (scan, at, before) =>
+  opensArguments(before) && before?.tokenType !== CheckKind ? scan.word(at) : null,
+);
+export const ExecOpen = token('ExecOpen', (scan, at, before) => (opensArguments(before) ? scan.execOpen(at) : null), { push_mode: 'exec' });
+export const ExecNotStrings = token('ExecNotStrings', (scan, at, before) => (opensArguments(before) ? scan.execNotStrings(at) : null));
+export const JsonString = token('JsonString', (scan, at) => scan.jsonString(at));
+export const Comma = token('Comma', (scan, at) => scan.jsonMark(at, ','));
+export const ExecClose = token('ExecClose', (scan, at) => scan.jsonMark(at, ']'), { pop_mode: true });
+
+const ends = [EndOfLineBeforeHeredoc, EndOfLine, Gap];
+const flags = [Flag, FlagEnd];
+const exec = [ExecOpen, ExecNotStrings];
+
+export const modes: Record<Layout | 'file' | 'heredoc' | 'exec' | 'unknown', TokenType[]> = {
+  file: [Blank, Shebang, Directive, Comment, ...names, UnknownName],
+  command: [...ends, ...flags, ...exec, Text],
+  script: [...ends, ...flags, ...exec, Script],
+  files: [...ends, ...flags, ...exec, HeredocWord, Word],
+  list: [...ends, ...flags, ...exec, Word],
+  words: [...ends, ...flags, Word],
+  text: [...ends, ...flags, Text],
+  assignments: [...ends, ...flags, LegacyName, LegacyValue, QuotedWord],
+  names: [...ends, ...flags, QuotedWord],
+  health: [...ends, ...flags, CheckKind, ...exec, Text],
+  trigger: [...ends, ...flags, NestedTrigger, ...triggerNames, UnknownTrigger],
+  exec: [Gap, JsonString, Comma, ExecClose],
+  heredoc: [HeredocBody, LastHeredocBody],
+  unknown: [...ends, Text],
+};
+
+/** Every token type, also the categories that only the grammar knows. */
+export const vocabulary: TokenType[] = [...new Set([...Object.values(Name), ...Object.values(modes).flat()])];
+
+const lexer = new Lexer({ modes, defaultMode: 'file' }, { positionTracking: 'onlyOffset', skipValidations: true });
+
+/** Takes a file apart. The escape character is the one that its head sets. */
+export function tokenize(file: string): ILexingResult & { readonly escape: '\\' | '`' } {
+  scanner = new Scanner(file, instructionNames);
+  const result = lexer.tokenize(file);
+  const escapeSet = scanner.escape;
+  // Otherwise the last file would stay in memory.
+  scanner = new Scanner('', instructionNames);
+  return { ...result, escape: escapeSet };
+}
