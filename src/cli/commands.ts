@@ -8,6 +8,13 @@ export interface CommandEntry {
 
 /** Every command, in the order of the help. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  tag: { summary: 'give an image another name', load: () => import('./commands/tag.ts') },
+  images: { summary: 'list the images', load: () => import('./commands/images.ts') },
+  inspect: { summary: 'show all about an image as JSON', load: () => import('./commands/inspect.ts') },
+  history: { summary: 'show the steps that an image was made by', load: () => import('./commands/history.ts') },
+  rmi: { summary: 'remove names of images', load: () => import('./commands/rmi.ts') },
+  ast: { summary: 'print a Dockerfile as parsed, as JSON', load: () => import('./commands/ast.ts') },
+  doctor: { summary: 'say what this machine lets cooper do', load: () => import('./commands/doctor.ts') },
   version: { summary: 'print the version', load: () => import('./commands/version.ts') },
 };
 
