@@ -39,7 +39,7 @@ function instructionsOf(tree: CstNode): CstNode[] {
 }
 
 function where({ startOffset, image }: { startOffset: number; image: string }): { at: number; length: number } {
-  return { at: Number.isNaN(startOffset) ? 0 : startOffset, length: image.length };
+  return { at: startOffset >= 0 ? startOffset : 0, length: image.length };
 }
 
 /** The lexer and the grammar take every text, so this is for the day when a change to one of them forgets the other. */

@@ -1,0 +1,115 @@
+import type { CstNode, IToken } from 'chevrotain';
+import type { Lookup } from './expand.ts';
+import { parseGlob, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './glob.ts';
+import { expandTemplate } from './template.ts';
+
+/** A part of the result. `splits`: white space in it separates words, as it is not quoted. */
+export interface Piece {
+  readonly text: string;
+  readonly splits: boolean;
+}
+
+/** Longest result, in characters. Variables can double each other, and the twentieth line of that is a million times the first. */
+const LIMIT = 32 * 1024 * 1024;
+
+/** One walk over the tree of a word. The first error stays; what is computed after it does not count. */
+export class Evaluation {
+  error: string | undefined;
+  readonly #unset = new Set<string>();
+  readonly #lookup: Lookup;
+  #length = 0;
+
+  constructor(lookup: Lookup) {
+    this.#lookup = lookup;
+  }
+
+  pieces(word: CstNode): Piece[] {
+    return nodes(word, 'part').map((part) => this.#piece(part));
+  }
+
+  /** Names that were looked up in vain, in order. */
+  get unset(): string[] {
+    return [...this.#unset];
+  }
+
+  #text(word: CstNode | undefined): string {
+    if (!word || this.error !== undefined) return '';
+    return this.pieces(word)
+      .map(({ text }) => text)
+      .join('');
+  }
+
+  #piece(part: CstNode): Piece {
+    const [text] = tokens(part, 'Text');
+    if (text) return { text: text.image, splits: true };
+    const [escaped] = tokens(part, 'Escaped');
+    if (escaped) return { text: String(escaped.payload), splits: false };
+    const [single] = tokens(part, 'SingleQuoted');
+    if (single) return { text: single.image.slice(1, -1), splits: false };
+    const [variable] = tokens(part, 'Variable');
+    if (variable) return { text: this.#bounded(this.#valueOf(variable.image.slice(1)) ?? ''), splits: true };
+    const [quoted] = nodes(part, 'quoted');
+    if (quoted) return { text: this.#text(nodes(quoted, 'word')[0]), splits: false };
+    const [substitution] = nodes(part, 'substitution');
+    return { text: substitution ? this.#bounded(this.#substitute(substitution)) : '$', splits: true };
+  }
+
+  /** Operands come first, used or not: their unset names and errors count. */
+  #substitute(node: CstNode): string {
+    const name = tokens(node, 'Name')[0]?.image ?? '';
+    const operator = tokens(node, 'operator')[0]?.image;
+    const [first = '', second = ''] = nodes(node, 'operand').map((operand) => this.#text(operand));
+    if (this.error !== undefined) return '';
+    const value = this.#valueOf(name);
+    if (operator === undefined) return value ?? '';
+    if (operator.startsWith('/')) return this.#replace(value ?? '', first, operator, second);
+    if (/^[#%]/.test(operator)) return this.#trim(value ?? '', first, operator);
+    const counts = value !== undefined && !(operator.startsWith(':') && value === '');
+    if (operator.endsWith('-')) return counts ? value : first;
+    if (operator.endsWith('+')) return counts ? first : '';
+    if (!counts) return this.#fail(`${name}: ${first || `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`}`);
+    return value;
+  }
+
+  #trim(value: string, pattern: string, operator: string): string {
+    const glob = parseGlob(pattern);
+    if (typeof glob === 'string') return this.#fail(glob);
+    const which = operator.length === 2 ? 'longest' : 'shortest';
+    return operator.startsWith('#') ? trimPrefix(value, glob, which) : trimSuffix(value, glob, which);
+  }
+
+  #replace(value: string, pattern: string, operator: string, replacement: string): string {
+    const glob = parseGlob(pattern);
+    if (typeof glob === 'string') return this.#fail(glob);
+    if (operator === '/') return replaceFirst(value, glob, replacement);
+    return replaceAll(value, glob, (match) => expandTemplate(replacement, match), LIMIT) ?? this.#failOfLength();
+  }
+
+  #valueOf(name: string): string | undefined {
+    const value = this.#lookup(name);
+    if (value === undefined) this.#unset.add(name);
+    return value;
+  }
+
+  #bounded(text: string): string {
+    this.#length += text.length;
+    return this.#length > LIMIT ? this.#failOfLength() : text;
+  }
+
+  #failOfLength(): string {
+    return this.#fail(`the result has more than ${LIMIT} characters`);
+  }
+
+  #fail(message: string): string {
+    this.error ??= message;
+    return '';
+  }
+}
+
+function nodes(node: CstNode, name: string): CstNode[] {
+  return (node.children[name] ?? []).filter((element) => 'children' in element);
+}
+
+function tokens(node: CstNode, name: string): IToken[] {
+  return (node.children[name] ?? []).filter((element) => 'image' in element);
+}
