@@ -48,14 +48,11 @@ export class LayerProvider {
     return state.snapshot || (await this.#blobInStore(facts)) ? facts : undefined;
   }
 
-  /** Keeps the facts of a layer that was just made; the older ones, where it was made before. */
+  /** Keeps the facts of a layer that was just made, joined with the older ones where it was made before. */
   async keep(packed: PackedLayer): Promise<LayerFacts> {
     const { diffID, size, entries, blob } = packed;
-    const older = await this.#store.layers.get(diffID);
-    const blobs = [...(older?.blobs ?? [])];
-    if (blob && !blobs.some((each) => each.digest === blob.digest)) blobs.push(blob);
-    const facts = { diffID, size, entries, blobs, created: older?.created ?? new Date().toISOString() };
-    if (!older || blobs.length !== older.blobs.length) await this.#store.layers.put(facts);
+    const created = new Date().toISOString();
+    const facts = await this.#store.layers.put({ diffID, size, entries, created, blobs: blob ? [blob] : [] });
     this.#indexed.add(diffID);
     return facts;
   }

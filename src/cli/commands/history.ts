@@ -2,10 +2,10 @@ import type { History } from '../../oci/image-config.ts';
 import { formatBytes } from '../../progress/units.ts';
 import { findImage } from '../../store/find-image.ts';
 import { Store } from '../../store/store.ts';
+import { readStoredImage, type StoredImage } from '../../store/stored-image.ts';
 import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
-import { readStoredImage, type StoredImage } from '../stored-image.ts';
 import { formatAgo, formatTable } from '../table.ts';
 
 interface Row {

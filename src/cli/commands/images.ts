@@ -5,11 +5,11 @@ import { familiarReference, formatReference, parseReference } from '../../oci/re
 import { formatBytes } from '../../progress/units.ts';
 import type { Ref } from '../../store/ref-store.ts';
 import { Store, type StoreReader } from '../../store/store.ts';
+import { readStoredImage } from '../../store/stored-image.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
-import { readStoredImage } from '../stored-image.ts';
 import { formatAgo, formatTable } from '../table.ts';
 
 interface Row {

@@ -1,9 +1,9 @@
 import { familiarReference, parseReference } from '../../oci/reference.ts';
 import { type FoundImage, findImage } from '../../store/find-image.ts';
 import { Store, type StoreReader } from '../../store/store.ts';
+import { readStoredImage } from '../../store/stored-image.ts';
 import { defineCommand } from '../command.ts';
 import { needRoot } from '../globals.ts';
-import { readStoredImage } from '../stored-image.ts';
 
 export const command = defineCommand({
   name: 'inspect',

@@ -3,7 +3,7 @@ import type { ImageConfig } from '../oci/image-config.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import { documentKind, maxDocumentBytes, parseImageConfig, parseIndex, parseManifest } from '../oci/parse.ts';
 import { hostPlatform, selectPlatform } from '../oci/platform.ts';
-import type { StoreReader } from '../store/store.ts';
+import type { StoreReader } from './store.ts';
 
 /** What the store has of one image, for one platform. */
 export interface StoredImage {
