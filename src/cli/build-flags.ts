@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { OutputOption, SecretOption } from '../build-options.ts';
+import type { SecretOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import type { NetworkMode } from '../graph/spec.ts';
@@ -9,7 +9,7 @@ import { type ProgressMode, progressModes } from '../progress/renderer.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseNetwork } from './values/network.ts';
-import { parseOutput } from './values/output.ts';
+import { type OutputArgument, parseOutput } from './values/output.ts';
 import { parsePlatformOption } from './values/platform.ts';
 import { parseSecret } from './values/secret.ts';
 
@@ -22,7 +22,7 @@ export interface BuildFlags {
   readonly buildArgs: Record<string, string>;
   readonly labels: Record<string, string>;
   readonly secrets: SecretOption[];
-  readonly outputs: OutputOption[];
+  readonly outputs: OutputArgument[];
   platform?: Platform;
   network?: NetworkMode;
   noCache: boolean;

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 /** Who typed the command, and what he has: all that is known of the process outside of main.ts. */
 export interface Caller {
   /** Working directory, absolute. */
@@ -8,6 +10,8 @@ export interface Caller {
   readonly input: AsyncIterable<Uint8Array>;
   /** Standard output: the result, and nothing else. Resolves when more can be taken. */
   readonly writeResult: (bytes: string | Uint8Array) => Promise<void>;
+  /** The same, for archives. It is not to be closed. */
+  readonly resultStream: Writable;
   readonly resultIsTerminal: boolean;
   /** Standard error: progress and messages. */
   readonly writeMessage: (text: string | Uint8Array) => void;

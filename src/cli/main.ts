@@ -1,3 +1,5 @@
+import { addAbortSignal } from 'node:stream';
+import { BuildError } from '../diagnostics/build-error.ts';
 import type { Caller } from './caller.ts';
 import { cli } from './cli.ts';
 import { ResultUnread } from './errors.ts';
@@ -17,8 +19,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  interrupt.abort(new ResultUnread());
+  // Any other error is the business of the one who wrote.
+  if (error.code === 'EPIPE') interrupt.abort(new ResultUnread());
 });
 // With nobody to read the messages there is nobody to tell that either: the work goes on.
 process.stderr.on('error', () => {});
@@ -28,9 +30,10 @@ const caller: Caller = {
   environment: process.env,
   isRoot: process.getuid?.() === 0,
   get input() {
-    return process.stdin;
+    return addAbortSignal(interrupt.signal, process.stdin);
   },
   writeResult,
+  resultStream: process.stdout,
   resultIsTerminal: process.stdout.isTTY === true,
   writeMessage: (text) => void process.stderr.write(text),
   color: process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
@@ -39,13 +42,17 @@ const caller: Caller = {
 };
 
 const status = await cli(process.argv.slice(2), caller);
-await writeResult('');
 // A connection that is kept alive, or a stdin that nobody closes, must not hold a command that is done.
 process.exit(status);
 
-/** Fails silently when nobody reads: the listener above has seen it. */
+/** That nobody reads any more is no error here: the listener above has seen it. */
 function writeResult(bytes: string | Uint8Array): Promise<void> {
-  return new Promise((resolve) => process.stdout.write(bytes, () => resolve()));
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error?: NodeJS.ErrnoException | null) => {
+      if (!error || error.code === 'EPIPE') resolve();
+      else reject(new BuildError('EXPORT_FAILED', `standard output cannot be written: ${error.message}`, { cause: error }));
+    });
+  });
 }
 
 function takeSignals(listener: (signal: NodeJS.Signals) => void): () => void {

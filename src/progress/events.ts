@@ -43,4 +43,13 @@ export type BuildEvent =
       readonly configDigest?: Digest;
       readonly tags: readonly string[];
     }
-  | { readonly type: 'build.failed'; readonly time: number; readonly code: string; readonly message: string };
+  | {
+      readonly type: 'build.failed';
+      readonly time: number;
+      readonly code: string;
+      readonly message: string;
+      /** As in the BuildError that the build ends with: what `--progress json` has to say is all in its events. */
+      readonly range?: SourceRange;
+      readonly hint?: string;
+      readonly notes?: readonly string[];
+    };

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import type { Caller } from '../../src/cli/caller.ts';
 import { cli } from '../../src/cli/cli.ts';
 
@@ -21,6 +21,12 @@ export function recordingCaller(given: Partial<Caller> & { readonly stdin?: stri
     writeResult: async (bytes: string | Uint8Array) => {
       caller.stdout += Buffer.from(bytes).toString();
     },
+    resultStream: new Writable({
+      write(chunk, _encoding, done) {
+        caller.stdout += Buffer.from(chunk).toString();
+        done();
+      },
+    }),
     resultIsTerminal: false,
     writeMessage: (text: string | Uint8Array) => {
       caller.stderr += Buffer.from(text).toString();

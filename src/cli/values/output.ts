@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import type { OutputOption } from '../../build-options.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import { nearest } from '../../diagnostics/suggest.ts';
 import type { Caller } from '../caller.ts';
@@ -15,8 +14,15 @@ const unavailable: Readonly<Record<string, string>> = {
 };
 const usage = 'write --output type=oci|docker|local,dest=PATH';
 
+/** What `--output` says. */
+export interface OutputArgument {
+  readonly type: (typeof types)[number];
+  /** Absolute, or `-` for standard output. */
+  readonly destination: string;
+}
+
 /** Reads `--output`: `type=oci,dest=app.tar`, or a directory alone for `type=local`. Throws ARG_INVALID or UNSUPPORTED. */
-export function parseOutput(text: string, caller: Pick<Caller, 'directory' | 'resultIsTerminal'>): OutputOption {
+export function parseOutput(text: string, caller: Pick<Caller, 'directory' | 'resultIsTerminal'>): OutputArgument {
   const bad = (why: string, hint = usage): BuildError => new BuildError('ARG_INVALID', `"--output ${text}" ${why}`, { hint });
   if (text === '') throw bad('is empty');
   if (text === '-') throw new BuildError('UNSUPPORTED', '"--output -", a tar of the files, is not there yet', { hint: unavailable.tar });
@@ -47,7 +53,7 @@ function destructure(fields: ReadonlyMap<string, string | undefined>): {
   return { type: fields.get('type'), destination: (fields.get('dest') ?? fields.get('destination')) || undefined, others };
 }
 
-const isType = (text: string): text is OutputOption['type'] => (types as readonly string[]).includes(text);
+const isType = (text: string): text is OutputArgument['type'] => (types as readonly string[]).includes(text);
 
 function suggestion(type: string): string {
   const near = nearest(type, types);
