@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import type { IgnoreRule } from '../worker/protocol.ts';
+
+/** One line, cleaned: no leading `/`, no `!`. */
+export interface IgnoreRule {
+  readonly pattern: string;
+  readonly negated: boolean;
+  /** Counts from 1. */
+  readonly line: number;
+}
 
 /** The rules of a context, and the file that they are from (undefined: there is none). */
 export interface IgnoreRules {

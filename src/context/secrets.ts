@@ -1,17 +1,22 @@
 import { open } from 'node:fs/promises';
-import type { SecretOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
+
+/** Where the value of `--secret id=…` comes from. */
+export interface SecretSource {
+  readonly id: string;
+  readonly source: { readonly file: string } | { readonly value: string };
+}
 
 /** The longest secret, in bytes. Source: BuildKit, session/secrets, `MaxSecretSize`. */
 export const maxSecretBytes = 500 * 1024;
 
 /** The values of `--secret`, by id; of two with one id the last counts. Throws SECRET_MISSING for one that cannot be read or is too long. */
-export async function readSecrets(options: readonly SecretOption[]): Promise<ReadonlyMap<string, Buffer>> {
+export async function readSecrets(options: readonly SecretSource[]): Promise<ReadonlyMap<string, Buffer>> {
   const values = await Promise.all(options.map(async (option) => [option.id, await readSecret(option)] as const));
   return new Map(values);
 }
 
-async function readSecret({ id, source }: SecretOption): Promise<Buffer> {
+async function readSecret({ id, source }: SecretSource): Promise<Buffer> {
   const value = 'value' in source ? Buffer.from(source.value) : await readSecretFile(id, source.file);
   if (value.length <= maxSecretBytes) return value;
   throw new BuildError('SECRET_MISSING', `the secret "${id}" is larger than ${maxSecretBytes} bytes`, {
