@@ -1,0 +1,31 @@
+import type { Range } from '../../grammar/ast.ts';
+import type { SourceRange } from '../diagnostics/source-range.ts';
+import type { NetworkMode } from '../graph/spec.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { ExpansionBudget } from './expansion.ts';
+
+/** What all stages of one build share. */
+export interface BuildScope {
+  readonly file: string;
+  readonly text: string;
+  readonly escape: '\\' | '`';
+  readonly budget: ExpansionBudget;
+  readonly buildArgs: ReadonlyMap<string, string>;
+  /** Values of the ARGs before the first FROM, and of the automatic ones. */
+  readonly globalArgs: ReadonlyMap<string, string>;
+  /** `NAME=value` of the predefined proxy variables, in both cases. */
+  readonly proxyEnv: readonly string[];
+  readonly network: NetworkMode;
+  readonly targetPlatform: Platform;
+}
+
+/** The part of it that is known before any stage is read. */
+export type FileScope = Pick<BuildScope, 'file' | 'text' | 'escape' | 'budget'>;
+
+/** A range of the AST as a range of the file that it was read from. */
+export const sourceRange = ({ file, text }: Pick<BuildScope, 'file' | 'text'>, { start, end }: Range): SourceRange => ({
+  file,
+  text,
+  start,
+  end,
+});

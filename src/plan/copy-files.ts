@@ -1,0 +1,106 @@
+import type { Heredoc } from '../../grammar/ast.ts';
+import type { CopySpec, InlineSpec, Spec } from '../graph/spec.ts';
+import { type Vertex, vertex } from '../graph/vertex.ts';
+import { destinationPath } from './container-path.ts';
+import { expandBody } from './expansion.ts';
+import { booleanFlag, expandFlag, type FlagValue, listFlag, textFlag } from './flags.ts';
+import { addHistory, workingDirectory } from './stage-state.ts';
+import { expandArg, expandAt, invalid, rangeIn, rangeOf, requireArgs, type Step, unsupported } from './step.ts';
+import { stepName } from './step-name.ts';
+
+interface Variation {
+  readonly from: FlagValue | undefined;
+  readonly parents: boolean;
+  readonly unpack: boolean;
+  /** Throws for a source that the instruction cannot take. */
+  checkSource(source: string, index: number): void;
+}
+
+/** What COPY and ADD do alike: one vertex, one row of history. */
+export function lowerFiles(step: Step, variation: Variation): void {
+  const { instruction, state } = step;
+  requireArgs(step, 2);
+  const { patterns, files, target } = readArgs(step, variation);
+  const chown = expandFlag(step, 'chown');
+  const chmod = checkedMode(step);
+  const source = files.length > 0 ? inlineVertex(files) : sourceVertex(step, variation.from);
+  const spec: CopySpec = {
+    kind: 'copy',
+    instruction: instruction.name === 'ADD' ? 'ADD' : 'COPY',
+    sources: files.length > 0 ? files.map(({ name }) => escapePattern(name)) : patterns,
+    destination: destinationPath(workingDirectory(state), target),
+    exclude: listFlag(step, 'exclude').map(({ value, range }) => expandAt(step, value, range)),
+    ...(chown && { chown }),
+    ...(chmod && { chmod }),
+    link: booleanFlag(step, 'link') ?? false,
+    parents: variation.parents,
+    unpack: variation.unpack && files.length === 0,
+  };
+  state.vertex = vertex<Spec>(spec, [state.vertex, source], stepName(step), rangeOf(step));
+  const words = [variation.parents && '--parents', chown && `--chown=${chown}`, chmod && `--chmod=${chmod}`];
+  const named = [...patterns, ...files.map(({ name }) => `<<${name}`), target];
+  addHistory(state, `${[instruction.name, ...words.filter(Boolean), ...named].join(' ')} # buildkit`, state.vertex.digest);
+}
+
+interface Arguments {
+  readonly patterns: readonly string[];
+  readonly files: InlineSpec['files'];
+  /** As written, after expansion. */
+  readonly target: string;
+}
+
+function readArgs(step: Step, { from, checkSource }: Variation): Arguments {
+  const { args, heredocs } = step.instruction;
+  const last = args.length - 1;
+  const patterns: string[] = [];
+  for (const [index, word] of args.slice(0, last).entries()) {
+    if (isHeredocWord(step, word)) continue;
+    const source = expandArg(step, index);
+    checkSource(source, index);
+    patterns.push(source);
+  }
+  if (isHeredocWord(step, args[last] ?? '')) throw invalid(step, `the destination of ${step.instruction.name} cannot be a heredoc`);
+  if (heredocs.length > 0 && from)
+    throw invalid(step, 'a heredoc is copied from the Dockerfile, not "--from" something', { range: from.range });
+  if (heredocs.length > 0 && patterns.length > 0) {
+    throw unsupported(step, 'files and heredocs in one instruction are not built yet', { hint: 'write two instructions' });
+  }
+  return { patterns, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
+}
+
+/** Whether an argument is the `<<EOF` of one of the instruction's heredocs. */
+function isHeredocWord({ instruction }: Step, word: string): boolean {
+  const match = /^\d*<<-?(.+)$/s.exec(word);
+  return match !== null && instruction.heredocs.some(({ name }) => name === match[1]?.replace(/["'\\]/g, ''));
+}
+
+function inlineFile(step: Step, { name, expand, content, range }: Heredoc): InlineSpec['files'][number] {
+  const at = rangeIn(step, range);
+  if (name.includes('/') || name === '.' || name === '..') throw invalid(step, `"${name}" cannot be the name of a file`, { range: at });
+  return { name, text: expand ? expandBody(content, step.state.scope, { ...step.build, range: at }) : content, mode: 0o644 };
+}
+
+/** The vertex that holds these files. */
+export const inlineVertex = (files: InlineSpec['files']): Vertex<Spec> => vertex<Spec>({ kind: 'inline', files }, [], 'inline files');
+
+/** The vertex of the build context. */
+export const contextVertex = (): Vertex<Spec> => vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context');
+
+function sourceVertex(step: Step, from: FlagValue | undefined): Vertex<Spec> {
+  return from ? step.source(from.value) : contextVertex();
+}
+
+/** So that a file's name is no pattern. Source: Go, filepath.Match. */
+const escapePattern = (name: string): string => name.replace(/[*?[\]\\]/g, '\\$&');
+
+const symbolicMode = /^[ugoa]*(?:[-+=](?:[rwxXstugo]*))+(?:,[ugoa]*(?:[-+=](?:[rwxXstugo]*))+)*$/;
+
+function checkedMode(step: Step): string | undefined {
+  const mode = expandFlag(step, 'chmod');
+  if (!mode) return undefined;
+  if (/^0*[0-7]{1,4}$/.test(mode) || (mode.length < 256 && symbolicMode.test(mode))) return mode;
+  throw invalid(step, `"${mode}" is not a mode`, {
+    range: textFlag(step, 'chmod')?.range ?? rangeOf(step),
+    hint: 'a mode is octal (0755) or symbolic (u=rwX,go=rX)',
+  });
+}

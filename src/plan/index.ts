@@ -1,0 +1,92 @@
+import type { Dockerfile } from '../../grammar/ast.ts';
+import { BuildError } from '../diagnostics/build-error.ts';
+import { hostPlatform } from '../oci/platform.ts';
+import type { BuildScope } from './build-scope.ts';
+import { finishedConfig } from './container-config.ts';
+import { expansionBudget } from './expansion.ts';
+import { targetStage } from './find-stage.ts';
+import { globalArgs } from './global-args.ts';
+import { lowerStages } from './lower-stage.ts';
+import type { ImageResolver, Plan } from './plan.ts';
+import type { PlanOptions } from './plan-options.ts';
+import { prepare } from './prepare.ts';
+import { proxyEnv } from './proxy-env.ts';
+import { verticesOf } from './reachable.ts';
+import { readStages, type Stage, splitSections, stageNameOf } from './stages.ts';
+import { unusedBuildArgs } from './warnings.ts';
+
+/** The file that the AST was read from: `file` for messages, `text` so that they can show its lines. */
+export interface DockerfileSource {
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * Turns a Dockerfile into the graph of its target, with the image's config and history. Only what the target needs is lowered, and only
+ * its base images are resolved. Throws a BuildError with the range of what is wrong.
+ */
+export async function plan(
+  dockerfile: Dockerfile,
+  source: DockerfileSource,
+  options: PlanOptions,
+  resolver: ImageResolver,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { build, stages, warnings } = readFile(dockerfile, source, options);
+  const target = targetStage(stages, options.target);
+  const prepared = await prepare(target, stages, { build, resolver, signal });
+  const states = lowerStages(prepared, stages, build);
+  const state = states.get(target);
+  if (!state) throw new TypeError('the target was not lowered');
+  return {
+    target: state.vertex,
+    vertices: verticesOf(
+      state.vertex,
+      states.values().map(({ vertex }) => vertex),
+    ),
+    platform: options.platform ?? state.platform,
+    config: finishedConfig(state.config, options.labels),
+    author: state.author,
+    baseHistory: state.baseHistory,
+    history: state.history,
+    warnings,
+  };
+}
+
+interface ReadFile {
+  readonly build: BuildScope;
+  readonly stages: readonly [Stage, ...Stage[]];
+  readonly warnings: Plan['warnings'];
+}
+
+function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, options: PlanOptions): ReadFile {
+  const source = { file, text, escape: dockerfile.escape, budget: expansionBudget() };
+  const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
+  const buildPlatform = options.buildPlatform ?? hostPlatform();
+  const targetPlatform = options.platform ?? buildPlatform;
+  const { globals, sections } = splitSections(dockerfile, source);
+  const last = sections.at(-1);
+  const targetName = options.target || (last && stageNameOf(last.from, source));
+  const given = { buildArgs, buildPlatform, targetPlatform, targetStage: targetName };
+  const values = globalArgs(globals, given, source);
+  refuseUnbuilt(values, options);
+  const build: BuildScope = {
+    ...source,
+    buildArgs,
+    globalArgs: values,
+    proxyEnv: proxyEnv(buildArgs, options.environment),
+    network: options.network ?? 'default',
+    targetPlatform,
+  };
+  const [first, ...rest] = readStages(sections, values, source);
+  if (!first) throw new TypeError('a Dockerfile with a FROM has a stage');
+  return { build, stages: [first, ...rest], warnings: unusedBuildArgs(buildArgs, dockerfile.instructions, values.keys()) };
+}
+
+/** These change the image, so they cannot be passed over. */
+function refuseUnbuilt(values: ReadonlyMap<string, string>, { buildArgs = {}, environment = {} }: PlanOptions): void {
+  const epoch = buildArgs.SOURCE_DATE_EPOCH ?? environment.SOURCE_DATE_EPOCH ?? values.get('SOURCE_DATE_EPOCH');
+  if (epoch) throw new BuildError('UNSUPPORTED', 'SOURCE_DATE_EPOCH is not built yet', { hint: 'build without it' });
+  if (buildArgs.BUILDKIT_SANDBOX_HOSTNAME)
+    throw new BuildError('UNSUPPORTED', 'BUILDKIT_SANDBOX_HOSTNAME is not built yet', { hint: 'build without it' });
+}

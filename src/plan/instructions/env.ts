@@ -1,0 +1,15 @@
+import { setVariable } from '../container-config.ts';
+import { expandPairs } from '../key-value-pairs.ts';
+import { addHistory } from '../stage-state.ts';
+import type { Step } from '../step.ts';
+
+/** ENV: variables of the image, and of all that follows. */
+export function lowerEnv(step: Step): void {
+  const { state } = step;
+  const pairs = expandPairs(step);
+  for (const { name, value } of pairs) {
+    state.scope.set(name, value);
+    state.config = setVariable(state.config, name, value);
+  }
+  addHistory(state, ['ENV', ...pairs.map(({ name, value }) => `${name}=${value}`)].join(' '));
+}

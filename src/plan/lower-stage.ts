@@ -1,0 +1,92 @@
+import type { Instruction } from '../../grammar/ast.ts';
+import { BuildError } from '../diagnostics/build-error.ts';
+import type { Spec } from '../graph/spec.ts';
+import { type Vertex, vertex } from '../graph/vertex.ts';
+import type { Platform } from '../oci/platform.ts';
+import { type BuildScope, sourceRange } from './build-scope.ts';
+import { sourceStage } from './find-stage.ts';
+import { countedInstructions, lowerings } from './instructions/index.ts';
+import type { ResolvedImage } from './plan.ts';
+import type { Prepared } from './prepare.ts';
+import { imageState, inheritedState, type Numbering, type StageState, scratchState } from './stage-state.ts';
+import type { Stage } from './stages.ts';
+import type { Step } from './step.ts';
+import { numbered } from './step-name.ts';
+
+/** Turns the stages that are needed into vertices, in the order of the file. */
+export function lowerStages(prepared: Prepared, all: readonly Stage[], build: BuildScope): ReadonlyMap<Stage, StageState> {
+  const states = new Map<Stage, StageState>();
+  for (const stage of prepared.stages) states.set(stage, lowerStage(stage, { prepared, all, build, states }));
+  return states;
+}
+
+interface Surroundings {
+  readonly prepared: Prepared;
+  readonly all: readonly Stage[];
+  readonly build: BuildScope;
+  /** The stages that are done: all that this one may name. */
+  readonly states: ReadonlyMap<Stage, StageState>;
+}
+
+function lowerStage(stage: Stage, surroundings: Surroundings): StageState {
+  const { prepared, build } = surroundings;
+  const triggers = prepared.triggers.get(stage) ?? [];
+  const state = startOf(stage, triggers.length, surroundings);
+  const source = (name: string): Vertex<Spec> => sourceVertex(name, stage, surroundings);
+  const lower = (instruction: Instruction, triggeredBy: Step['triggeredBy']): void => {
+    const lowering = lowerings.get(instruction.name);
+    const range = sourceRange(build, triggeredBy ?? instruction.range);
+    if (!lowering) throw new BuildError('DOCKERFILE_INVALID', `there is no instruction "${instruction.name}"`, { range });
+    lowering({ instruction, state, build, triggeredBy, source });
+  };
+  for (const trigger of triggers) lower(trigger, stage.from.range);
+  for (const instruction of stage.instructions) lower(instruction, undefined);
+  return state;
+}
+
+function startOf(stage: Stage, triggers: number, { prepared, all, build, states }: Surroundings): StageState {
+  const { base, from } = stage;
+  const platform = stage.platform ?? build.targetPlatform;
+  const numbering = numberingOf(stage, all, triggers);
+  if (base.kind === 'scratch') return scratchState({ platform, numbering });
+  if (base.kind === 'stage') {
+    const state = states.get(base.stage);
+    if (!state) throw new TypeError('a stage was lowered before its base');
+    return inheritedState(state, numbering);
+  }
+  const image = prepared.image(base.reference, platform);
+  const root = vertex(imageSpec(image), [], numbered(numbering, imageName(image)), sourceRange(build, from.range));
+  return imageState(root, image, { platform: platformOf(image, platform), numbering });
+}
+
+/** What was asked for, unless the image has another one only. */
+function platformOf({ config: { os, architecture, variant } }: ResolvedImage, asked: Platform): Platform {
+  if (!os || !architecture || (os === asked.os && architecture === asked.architecture)) return asked;
+  return variant ? { os, architecture, variant } : { os, architecture };
+}
+
+/** Source: BuildKit, `buildDispatchStates`: a base image counts, scratch and stages do not; each trigger counts. */
+function numberingOf({ index, name, base, instructions }: Stage, all: readonly Stage[], triggers: number): Numbering {
+  const counted = instructions.filter((instruction) => countedInstructions.includes(instruction.name)).length;
+  const stageName = all.length === 1 ? '' : (name ?? `stage-${index}`);
+  return { stageName, total: counted + triggers + (base.kind === 'image' ? 1 : 0), current: 0 };
+}
+
+function sourceVertex(name: string, user: Stage, { prepared, all, build, states }: Surroundings): Vertex<Spec> {
+  const stage = sourceStage(name, all, user, sourceRange(build, user.from.range));
+  const state = stage && states.get(stage);
+  if (state) return state.vertex;
+  if (name === 'scratch') return vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch');
+  const image = prepared.image(name, build.targetPlatform);
+  return vertex(imageSpec(image), [], imageName(image));
+}
+
+const imageSpec = ({ reference, digest, layers }: ResolvedImage): Spec => ({
+  kind: 'image',
+  reference,
+  digest,
+  layers: layers.map(({ descriptor, diffID }) => ({ descriptor, diffID })),
+});
+
+const imageName = ({ reference, digest }: ResolvedImage): string =>
+  `FROM ${reference.includes('@') ? reference : `${reference}@${digest}`}`;

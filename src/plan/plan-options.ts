@@ -1,0 +1,17 @@
+import type { NetworkMode } from '../graph/spec.ts';
+import type { Platform } from '../oci/platform.ts';
+
+/** The part of BuildOptions that the planner needs. */
+export interface PlanOptions {
+  /** A stage's name or index; the last stage without it. */
+  readonly target?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The platform asked for. Without it the image has the platform of its base, and bases are looked up for `buildPlatform`. */
+  readonly platform?: Platform;
+  /** The platform of this machine; the default is what Node says. */
+  readonly buildPlatform?: Platform;
+  readonly network?: NetworkMode;
+  /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}

@@ -1,0 +1,93 @@
+import type { Spec } from '../graph/spec.ts';
+import { type Vertex, vertex } from '../graph/vertex.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ContainerConfig, History } from '../oci/image-config.ts';
+import type { Platform } from '../oci/platform.ts';
+import { baseConfig, defaultPath, environmentOf, setVariable } from './container-config.ts';
+import { absolutePath } from './container-path.ts';
+import type { PlannedHistory, ResolvedImage } from './plan.ts';
+
+/** A stage while its instructions are lowered, one after the other. */
+export interface StageState {
+  /** The filesystem so far. */
+  vertex: Vertex<Spec>;
+  config: ContainerConfig;
+  author: string | undefined;
+  readonly platform: Platform;
+  /** ENV and ARG in effect: what words expand with, and what RUN gets. One namespace, the later declaration wins. */
+  readonly scope: Map<string, string>;
+  /** Declared ARGs with their values, in order, for the history of RUN. */
+  readonly args: Map<string, string | undefined>;
+  readonly baseHistory: readonly History[];
+  readonly history: PlannedHistory[];
+  /** CMD stands in this stage: then ENTRYPOINT does not reset it. */
+  hasCmd: boolean;
+  readonly numbering: Numbering;
+}
+
+/** `[name 2/5]` before the name of a step. */
+export interface Numbering {
+  readonly stageName: string;
+  readonly total: number;
+  current: number;
+}
+
+interface Start {
+  readonly platform: Platform;
+  readonly numbering: Numbering;
+}
+
+/** FROM scratch. Like BuildKit, it begins in `/`. */
+export function scratchState(start: Start): StageState {
+  return initialState(
+    vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch'),
+    { WorkingDir: '/' },
+    { ...start, author: undefined, baseHistory: [] },
+  );
+}
+
+/** FROM an image, whose vertex is `root`. */
+export function imageState(root: Vertex<Spec>, image: ResolvedImage, start: Start): StageState {
+  const { config, author, history } = image.config;
+  return initialState(root, baseConfig(config), { ...start, author, baseHistory: history ?? [] });
+}
+
+/** FROM an earlier stage: all but its ONBUILD goes on, its ARGs too, but where its ENV has the same name, that wins again. */
+export function inheritedState(base: StageState, numbering: Numbering): StageState {
+  const { OnBuild: _triggers, ...config } = base.config;
+  const scope = new Map([...base.scope, ...environmentOf(config)]);
+  const { vertex: root, author, platform, baseHistory } = base;
+  const history = [...base.history];
+  return { vertex: root, config, author, platform, scope, args: new Map(base.args), baseHistory, history, hasCmd: false, numbering };
+}
+
+/** Adds a row of history; `layer` is the vertex that the row stands for. */
+export function addHistory(state: StageState, createdBy: string, layer?: Digest): void {
+  state.history.push(layer === undefined ? { createdBy } : { createdBy, vertex: layer });
+}
+
+/** The working directory of the next instruction. */
+export const workingDirectory = ({ config }: StageState): string => absolutePath('/', config.WorkingDir ?? '');
+
+function initialState(
+  root: Vertex<Spec>,
+  config: ContainerConfig,
+  { platform, numbering, author, baseHistory }: Start & Pick<StageState, 'author' | 'baseHistory'>,
+): StageState {
+  const { OnBuild: _triggers, ...rest } = config;
+  const withPath = environmentOf(rest).has('PATH') ? rest : setVariable(rest, 'PATH', defaultPath);
+  const withDirectory = withPath.WorkingDir ? { ...withPath, WorkingDir: absolutePath('/', withPath.WorkingDir) } : withPath;
+  const scope = environmentOf(withDirectory);
+  return {
+    vertex: root,
+    config: withDirectory,
+    author,
+    platform,
+    scope,
+    args: new Map(),
+    baseHistory,
+    history: [],
+    hasCmd: false,
+    numbering,
+  };
+}

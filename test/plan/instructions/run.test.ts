@@ -1,0 +1,215 @@
+import { testErrors, testPlans } from '../plan-of.ts';
+
+const env = ['PATH=/usr/bin:/bin', 'X=base'];
+
+testPlans('RUN', [
+  {
+    name: 'gives a text to the shell',
+    text: 'FROM debian\nRUN make "$X" && true',
+    layers: [{ kind: 'exec', argv: ['/bin/sh', '-c', 'make "$X" && true'], env, cwd: '/', user: '', mounts: [], network: 'default' }],
+    history: ['RUN /bin/sh -c make "$X" && true # buildkit'],
+  },
+  {
+    name: 'takes an array as it is',
+    text: 'FROM debian\nRUN ["a", "$X"]',
+    layers: [{ argv: ['a', '$X'] }],
+    history: ['RUN a $X # buildkit'],
+  },
+  {
+    name: 'joins continued lines',
+    text: 'FROM debian\nRUN a \\\n  # note\n  && b',
+    layers: [{ argv: ['/bin/sh', '-c', 'a   && b'] }],
+  },
+  {
+    name: 'gives ARGs to the program and to the history',
+    text: 'FROM debian\nARG a=1\nARG b\nENV c=3\nRUN x',
+    layers: [{ env: [...env, 'a=1', 'c=3'] }],
+    history: ['ARG a=1', 'ARG b', 'ENV c=3', 'RUN |2 a=1 b= /bin/sh -c x # buildkit'],
+  },
+  {
+    name: 'shows the value of an ENV that came after its ARG',
+    text: 'FROM debian\nARG a=1\nENV a=2\nRUN x',
+    layers: [{ env: [...env, 'a=2'] }],
+    history: ['ARG a=1', 'ENV a=2', 'RUN |1 a=2 /bin/sh -c x # buildkit'],
+  },
+  {
+    name: 'gets the proxies of the build arguments, in both cases, but shows them nowhere',
+    text: 'FROM debian\nRUN x',
+    options: { buildArgs: { http_proxy: 'http://p:1', NO_PROXY: 'a,b' } },
+    layers: [{ env, proxyEnv: ['HTTP_PROXY=http://p:1', 'http_proxy=http://p:1', 'NO_PROXY=a,b', 'no_proxy=a,b'] }],
+    history: ['RUN /bin/sh -c x # buildkit'],
+  },
+  {
+    name: 'gets the proxies of the caller, where no build argument says otherwise',
+    text: 'FROM debian\nRUN x',
+    options: { buildArgs: { HTTP_PROXY: 'http://arg' }, environment: { HTTP_PROXY: 'http://env', https_proxy: 'http://s', HOME: '/root' } },
+    layers: [{ env, proxyEnv: ['HTTP_PROXY=http://arg', 'http_proxy=http://arg', 'HTTPS_PROXY=http://s', 'https_proxy=http://s'] }],
+  },
+  {
+    name: 'has a proxy in its environment and history where an ARG declares it',
+    text: 'FROM debian\nARG HTTP_PROXY\nRUN x',
+    options: { buildArgs: { HTTP_PROXY: 'http://p' } },
+    layers: [{ env: [...env, 'HTTP_PROXY=http://p'], proxyEnv: ['http_proxy=http://p'] }],
+    history: ['ARG HTTP_PROXY=http://p', 'RUN |1 HTTP_PROXY=http://p /bin/sh -c x # buildkit'],
+  },
+  { name: 'runs where WORKDIR is', text: 'FROM app\nRUN x', layers: [{ cwd: '/srv' }] },
+  { name: 'has the network of the build', text: 'FROM debian\nRUN x', options: { network: 'none' }, layers: [{ network: 'none' }] },
+  { name: 'may have no network', text: 'FROM debian\nRUN --network=none x', layers: [{ network: 'none' }] },
+  {
+    name: '--network=default is the network of the build',
+    text: 'FROM debian\nRUN --network=default x',
+    options: { network: 'host' },
+    layers: [{ network: 'host' }],
+  },
+  { name: 'may say that it is sandboxed', text: 'FROM debian\nRUN --security=sandbox x', layers: [{ kind: 'exec' }] },
+  {
+    name: 'gives a heredoc to the shell as one argument',
+    text: 'FROM debian\nRUN <<EOF\na $X\nb\nEOF',
+    layers: [{ argv: ['/bin/sh', '-c', 'a $X\nb\n'] }],
+    history: ['RUN /bin/sh -c a $X\nb\n # buildkit'],
+    names: ['[2/2] RUN <<EOF (a $X...)'],
+  },
+  {
+    name: 'drops the tabs of <<-',
+    text: 'FROM debian\nRUN <<-EOF\n\ta\n\tEOF',
+    layers: [{ argv: ['/bin/sh', '-c', 'a\n'] }],
+  },
+  {
+    name: 'gives a heredoc within a command back to the shell',
+    text: 'FROM debian\nRUN cat <<EOF > /f\na\nEOF',
+    layers: [{ argv: ['/bin/sh', '-c', 'cat <<EOF > /f\na\nEOF'] }],
+  },
+  {
+    name: 'starts a heredoc that begins with #! as a file',
+    text: 'FROM debian\nRUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF',
+    layers: [
+      {
+        argv: ['/bin/sh', '-c', '/dev/pipes/EOF'],
+        mounts: [{ type: 'bind', target: '/dev/pipes', input: 1, source: '/', writable: false }],
+      },
+    ],
+  },
+]);
+
+const mounts = (...list: readonly object[]): readonly Readonly<Record<string, unknown>>[] => [{ mounts: list }];
+const cache = { type: 'cache', target: '/c', id: '/c', sharing: 'shared', readonly: false, uid: 0, gid: 0, mode: 0o755 };
+const secret = { type: 'secret', id: 'k', target: '/run/secrets/k', required: false, uid: 0, gid: 0, mode: 0o400 };
+
+testPlans('RUN --mount', [
+  {
+    name: 'of the context, read-only',
+    text: 'FROM debian\nRUN --mount=target=/src,source=app x',
+    layers: mounts({ type: 'bind', target: '/src', input: 1, source: '/app', writable: false }),
+  },
+  {
+    name: 'bind has other words for its fields',
+    text: 'FROM app\nRUN --mount=type=bind,dst=src,src=../../a/,rw x',
+    layers: mounts({ type: 'bind', target: '/srv/src', input: 1, source: '/a', writable: true }),
+  },
+  {
+    name: 'bind without target is the working directory',
+    text: 'FROM app\nRUN --mount=type=bind x',
+    layers: mounts({ type: 'bind', target: '/srv', input: 1, source: '/', writable: false }),
+  },
+  {
+    name: 'of a stage and of an image',
+    text: 'FROM scratch AS a\nCOPY x /\nFROM debian\nRUN --mount=from=a,target=/a --mount=from=busybox,target=/b x',
+    layers: [
+      {},
+      ...mounts(
+        { type: 'bind', target: '/a', input: 1, source: '/', writable: false },
+        { type: 'bind', target: '/b', input: 2, source: '/', writable: false },
+      ),
+    ],
+  },
+  { name: 'cache has its target as id', text: 'FROM debian\nRUN --mount=type=cache,target=/c/ x', layers: mounts(cache) },
+  {
+    name: 'cache has all its fields',
+    text: 'FROM debian\nRUN --mount=type=cache,target=/c,id=i,sharing=locked,uid=1,gid=2,mode=0700,ro x',
+    layers: mounts({ ...cache, id: 'i', sharing: 'locked', uid: 1, gid: 2, mode: 0o700, readonly: true }),
+  },
+  {
+    name: 'cache is within the namespace of the build',
+    text: 'FROM debian\nRUN --mount=type=cache,target=/c x',
+    options: { buildArgs: { BUILDKIT_CACHE_MOUNT_NS: 'ns' } },
+    layers: mounts({ ...cache, id: 'ns//c' }),
+  },
+  {
+    name: 'tmpfs has a size',
+    text: 'FROM debian\nRUN --mount=type=tmpfs,target=/t,size=64m --mount=type=tmpfs,target=/u x',
+    layers: mounts({ type: 'tmpfs', target: '/t', size: 67108864 }, { type: 'tmpfs', target: '/u' }),
+  },
+  { name: 'secret is a file in /run/secrets', text: 'FROM debian\nRUN --mount=type=secret,id=k x', layers: mounts(secret) },
+  {
+    name: 'secret has its base name there',
+    text: 'FROM debian\nRUN --mount=type=secret,id=a/k x',
+    layers: mounts({ ...secret, id: 'a/k' }),
+  },
+  {
+    name: 'secret is a variable only',
+    text: 'FROM debian\nRUN --mount=type=secret,id=k,env=K x',
+    layers: mounts({ type: 'secret', id: 'k', env: 'K', required: false, uid: 0, gid: 0, mode: 0o400 }),
+  },
+  {
+    name: 'secret is a variable and a file',
+    text: 'FROM debian\nRUN --mount=type=secret,id=k,env=K,target=/k,required,mode=0440,uid=3,gid=4 x',
+    layers: mounts({ type: 'secret', id: 'k', target: '/k', env: 'K', required: true, uid: 3, gid: 4, mode: 0o440 }),
+  },
+  {
+    name: 'secret takes its id from its target',
+    text: 'FROM debian\nRUN --mount=type=secret,target=/etc/k,required=false x',
+    layers: mounts({ ...secret, target: '/etc/k' }),
+  },
+  {
+    name: 'expands values',
+    text: 'FROM debian\nARG d=/c\nRUN --mount=type=cache,target=$d,id=$d x',
+    layers: mounts(cache),
+  },
+  {
+    name: 'quotes a field that has a comma',
+    text: `FROM debian\nRUN --mount=type=cache,"target=/c,d" x`,
+    layers: mounts({ ...cache, target: '/c,d', id: '/c,d' }),
+  },
+]);
+
+const run = (flag: string): string => `FROM debian\nRUN ${flag} x`;
+const invalidMount = (name: string, fields: string, hint?: RegExp) =>
+  ({ name, text: run(`--mount=${fields}`), code: 'DOCKERFILE_INVALID', at: '2:5', ...(hint && { hint }) }) as const;
+
+testErrors('RUN', [
+  invalidMount('has no mount over the root', 'type=bind,target=/'),
+  invalidMount('has no mount over a working directory that is the root', 'type=cache'),
+  invalidMount('knows the nearest field', 'type=cache,tarqet=/c', /"target"/),
+  invalidMount('knows the nearest type', 'type=cahce,target=/c', /"cache"/),
+  invalidMount('knows the nearest way of sharing', 'type=cache,target=/c,sharing=lockd', /"locked"/),
+  invalidMount('refuses a field of another type', 'type=bind,target=/c,size=1', /its fields are/),
+  invalidMount('refuses a field without its value', 'type=bind,target'),
+  invalidMount('refuses a mode that is not octal', 'type=cache,target=/c,mode=9'),
+  invalidMount('refuses an id that is too large', 'type=cache,target=/c,uid=4294967296'),
+  invalidMount('refuses a size that is none', 'type=tmpfs,target=/c,size=lots'),
+  invalidMount('refuses a secret without a name', 'type=secret'),
+  invalidMount('refuses a secret with two names', 'type=secret,id=a,source=b'),
+  invalidMount('refuses what is neither true nor false', 'target=/c,ro=maybe'),
+  invalidMount('refuses both of two opposites', 'target=/c,ro,rw'),
+  invalidMount('expands nothing in from', 'from=$X,target=/c', /AS name/),
+  { name: 'knows no ssh mounts yet', text: run('--mount=type=ssh'), code: 'UNSUPPORTED', at: '2:5' },
+  { name: 'knows no filled caches yet', text: run('--mount=type=cache,from=busybox,target=/c'), code: 'UNSUPPORTED', at: '2:5' },
+  { name: 'is not insecure yet', text: run('--security=insecure'), code: 'UNSUPPORTED', at: '2:5' },
+  { name: 'has no devices yet', text: run('--device=a/b=c'), code: 'UNSUPPORTED', at: '2:5' },
+  {
+    name: 'may not take the network of the host by itself',
+    text: run('--network=host'),
+    code: 'UNSUPPORTED',
+    at: '2:5',
+    hint: /--network host/,
+  },
+  { name: 'refuses an unknown network', text: run('--network=bridge'), code: 'DOCKERFILE_INVALID', at: '2:5' },
+  {
+    name: 'refuses a later stage',
+    text: `FROM debian\nRUN --mount=from=b,target=/b x\nFROM scratch AS b\nFROM 0`,
+    options: { target: '0' },
+    code: 'STAGE_NOT_FOUND',
+    at: '2:5',
+    hint: /line 3/,
+  },
+]);
