@@ -2,11 +2,14 @@
 
 mod codec;
 mod context;
+mod copy;
 mod digest;
 mod doctor;
 mod error;
 mod handle;
 mod hello;
+mod index;
+mod layer;
 mod lease;
 mod lock;
 mod mode;
@@ -19,6 +22,7 @@ mod store;
 mod store_requests;
 #[allow(unsafe_code)]
 mod syscalls;
+mod tree;
 mod tree_requests;
 
 use std::process::ExitCode;

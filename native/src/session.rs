@@ -13,6 +13,7 @@ use crate::context::lock;
 use crate::digest::{DiffID, LayerRef, SnapshotID};
 use crate::error::{Doing, Error};
 use crate::handle::Handles;
+use crate::index::store::Indexes;
 use crate::lease::Lease;
 use crate::lock::Locks;
 use crate::mode::Probed;
@@ -68,6 +69,7 @@ pub struct Session {
     pub handles: Handles,
     pub secrets: Secrets,
     pub locks: Locks,
+    pub indexes: Indexes,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
     next: AtomicU64,
@@ -85,6 +87,7 @@ impl Session {
             handles: Handles::default(),
             secrets: Secrets::default(),
             locks: Locks::default(),
+            indexes: Indexes::default(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),
@@ -186,6 +189,30 @@ impl Session {
             .read_to_end(&mut bytes)
             .doing(|| format!("read \"{path}\" of the store"))?;
         Ok(Some(bytes))
+    }
+
+    /// A file of the store, by a name of ours; None where it is missing.
+    pub fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mut file = match fs::openat(self.store.root(), name, flags, FileMode::empty()) {
+            Ok(file) => std::fs::File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error).doing(|| format!("open \"{name}\" of the store")),
+        };
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).doing(|| format!("read \"{name}\" of the store"))?;
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file of the store whole, by rename. It is not synced: what is written so is a cache and checks itself when it is read.
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let temporary = self.temporary_name("file");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = fs::openat(self.temporary(), &temporary, flags, FileMode::RUSR | FileMode::WUSR);
+        let mut file = std::fs::File::from(file.doing(|| "create a temporary file")?);
+        std::io::Write::write_all(&mut file, bytes).doing(|| format!("write \"{name}\" of the store"))?;
+        fs::renameat(self.temporary(), &temporary, self.store.root(), name)
+            .doing(|| format!("rename a file to \"{name}\""))
     }
 
     /// The directories of a chain's layers, base first, in overlay form.

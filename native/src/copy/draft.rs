@@ -1,0 +1,267 @@
+//! A layer that is being put together on top of a filesystem, in memory: what COPY, ADD and WORKDIR make, before a byte is copied.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::error::Error;
+use crate::index::entry::{Entry, Kind, Meta};
+use crate::index::path;
+use crate::index::view::View;
+use crate::layer::content::Content;
+use crate::layer::layout::Item;
+use crate::tree::resolve;
+
+/// Names of one file: the source that it came from, and the file there.
+pub type LinkID = (usize, (u64, u64));
+
+/// Entries of the new layer, over what the parent shows.
+pub struct Draft {
+    parent: View,
+    made: BTreeMap<Key, Made>,
+    /// Of all that is copied; None while nothing is.
+    newest: Option<i64>,
+}
+
+/// Paths in the order of a walk.
+#[derive(PartialEq, Eq)]
+struct Key(Vec<u8>);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        path::compare(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+struct Made {
+    meta: Meta,
+    content: Content,
+    link_id: Option<LinkID>,
+    /// A directory that was made only because something stands in it: it gets the newest mtime of all that is copied.
+    implied: bool,
+}
+
+/// Attributes of directories that are made on the way.
+#[derive(Debug, Clone, Copy)]
+pub struct NewParents {
+    pub mode: u32,
+    pub owner: (u32, u32),
+}
+
+impl Draft {
+    pub fn new(parent: View) -> Self {
+        Self {
+            parent,
+            made: BTreeMap::new(),
+            newest: None,
+        }
+    }
+
+    /// What stands at a path; symlinks are not followed.
+    pub fn stat(&self, at: &[u8]) -> Option<&Meta> {
+        if let Some(made) = self.made.get(&Key(at.to_vec())) {
+            return Some(&made.meta);
+        }
+        // A file of ours in place of a directory covers what the parent has in that.
+        let covered = |above: &[u8]| {
+            self.made
+                .get(&Key(above.to_vec()))
+                .is_some_and(|made| !made.meta.is_dir())
+        };
+        if path::ancestors(at).any(covered) {
+            return None;
+        }
+        self.parent.lookup(at).map(|found| &found.target.meta)
+    }
+
+    /// Follows symlinks in what the new filesystem shows.
+    pub fn resolve(&self, at: &[u8], follow_last: bool) -> Result<Vec<u8>, Error> {
+        let mut readlink = |at: &[u8]| {
+            let link = self.stat(at).filter(|meta| meta.kind == Kind::Symlink);
+            Ok(link.map(|meta| meta.link.clone()))
+        };
+        resolve::resolve(&mut readlink, at, follow_last)
+    }
+
+    pub fn is_dir(&self, at: &[u8]) -> bool {
+        at.is_empty() || self.stat(at).is_some_and(Meta::is_dir)
+    }
+
+    /// Makes sure that a directory and all above it stand in the new layer: those that the parent has as they are there, with their
+    /// mtime, the others new.
+    pub fn make_directories(&mut self, at: &[u8], new: NewParents) -> Result<(), Error> {
+        let all: Vec<Vec<u8>> = path::ancestors(at)
+            .chain((!at.is_empty()).then_some(at))
+            .map(<[u8]>::to_vec)
+            .collect();
+        for directory in all {
+            if self
+                .made
+                .get(&Key(directory.clone()))
+                .is_some_and(|made| made.meta.is_dir())
+            {
+                continue;
+            }
+            let (meta, implied) = match self.stat(&directory) {
+                Some(meta) if meta.is_dir() => (meta.clone(), false),
+                Some(_) => {
+                    let message = format!("\"/{}\" is not a directory", path::show(&directory));
+                    return Err(Error::user("COPY_FAILED", message).hint("it stands in the way of the destination"));
+                }
+                None => {
+                    let mut meta = Meta::new(Kind::Directory, new.mode);
+                    (meta.uid, meta.gid) = new.owner;
+                    // Where nothing is copied (WORKDIR) there is no newest time: the parent's is as good, and always the same.
+                    meta.mtime = self
+                        .stat(path::split(&directory).0)
+                        .map_or((0, 0), |parent| parent.mtime);
+                    (meta, true)
+                }
+            };
+            self.put(
+                directory,
+                Made {
+                    meta,
+                    content: Content::None,
+                    link_id: None,
+                    implied,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// A directory with attributes of its own; one that is there takes them too.
+    pub fn add_directory(&mut self, at: &[u8], meta: Meta) -> Result<(), Error> {
+        if self.stat(at).is_some_and(|there| !there.is_dir()) {
+            let message = format!("cannot copy a directory over \"/{}\", which is none", path::show(at));
+            return Err(
+                Error::user("COPY_FAILED", message).hint("remove it in an earlier step, or copy to another place")
+            );
+        }
+        self.make_parents(at)?;
+        self.saw(&meta);
+        self.put(
+            at.to_vec(),
+            Made {
+                meta,
+                content: Content::None,
+                link_id: None,
+                implied: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// Anything but a directory. It takes the place of what is there, but not of a directory.
+    pub fn add_leaf(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
+        if self.is_dir(at) {
+            let message = format!("cannot copy a file over the directory \"/{}\"", path::show(at));
+            return Err(Error::user("COPY_FAILED", message).hint("end the destination with \"/\" to copy into it"));
+        }
+        self.make_parents(at)?;
+        self.saw(&meta);
+        self.put(
+            at.to_vec(),
+            Made {
+                meta,
+                content,
+                link_id,
+                implied: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// As an archive is unpacked: what is in the way goes, but a directory stays under a directory.
+    pub fn replace(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
+        if !meta.is_dir() {
+            let below = |key: &Key| path::is_below(&key.0, at);
+            self.made.retain(|key, _| !below(key));
+        }
+        self.make_parents(at)?;
+        self.saw(&meta);
+        self.put(
+            at.to_vec(),
+            Made {
+                meta,
+                content,
+                link_id,
+                implied: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// A file that this layer has made.
+    pub fn made_file(&self, at: &[u8]) -> Option<(Meta, Content)> {
+        self.made
+            .get(&Key(at.to_vec()))
+            .filter(|made| made.meta.kind == Kind::File)
+            .map(|made| (made.meta.clone(), made.content.clone()))
+    }
+
+    /// Gives a made file an identity that other names of it can share.
+    pub fn share(&mut self, at: &[u8], id: LinkID) -> Option<LinkID> {
+        let made = self.made.get_mut(&Key(at.to_vec()))?;
+        Some(*made.link_id.get_or_insert(id))
+    }
+
+    /// Times that count for made-up directories but belong to no entry (the top of a copied directory).
+    pub fn saw(&mut self, meta: &Meta) {
+        self.newest = self.newest.max(Some(meta.mtime.0));
+    }
+
+    /// The entries in the order of a walk: the first name of a file holds its bytes, the others are hard links to it.
+    pub fn finish(self) -> Vec<Item> {
+        let newest = self.newest;
+        let mut first: HashMap<LinkID, Vec<u8>> = HashMap::new();
+        let item = |(Key(path), made): (Key, Made)| {
+            let mut entry = Entry::new(path, made.meta);
+            // Layers have whole seconds; a snapshot with more would differ from the same layer unpacked.
+            entry.meta.mtime = (newest.filter(|_| made.implied).unwrap_or(entry.meta.mtime.0), 0);
+            let mut content = made.content;
+            if let Some(id) = made.link_id {
+                match first.entry(id) {
+                    std::collections::hash_map::Entry::Occupied(link) => {
+                        entry.meta.kind = Kind::Hardlink;
+                        entry.meta.link.clone_from(link.get());
+                        entry.meta.size = 0;
+                        entry.meta.xattrs.clear();
+                        content = Content::None;
+                    }
+                    std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(entry.path.clone())),
+                }
+            }
+            Item { entry, content }
+        };
+        self.made.into_iter().map(item).collect()
+    }
+
+    fn make_parents(&mut self, at: &[u8]) -> Result<(), Error> {
+        let parent = path::split(at).0;
+        if parent.is_empty()
+            || self
+                .made
+                .get(&Key(parent.to_vec()))
+                .is_some_and(|made| made.meta.is_dir())
+        {
+            return Ok(());
+        }
+        self.make_directories(
+            parent,
+            NewParents {
+                mode: 0o755,
+                owner: (0, 0),
+            },
+        )
+    }
+
+    fn put(&mut self, at: Vec<u8>, made: Made) {
+        self.made.insert(Key(at), made);
+    }
+}

@@ -1,0 +1,129 @@
+//! The index of one layer in memory: entries in the order of a walk, so that a directory's content is one run of them.
+
+use super::entry::{Entry, Kind, Meta};
+use super::path;
+
+/// All that one layer says of its paths. Every entry's parent is there, made up (`implied`) where the layer has none.
+#[derive(Debug, Default)]
+pub struct LayerIndex {
+    entries: Vec<Entry>,
+    /// For each entry: the place after the last entry below it.
+    ends: Vec<u32>,
+}
+
+impl LayerIndex {
+    /// Sorts, drops earlier entries of the same path, adds missing parents.
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| path::compare(&a.path, &b.path));
+        let mut whole: Vec<Entry> = Vec::with_capacity(entries.len() + 1);
+        // The root stands for itself in no layer that we pack; it is the place where the children of the root hang.
+        if entries.first().is_none_or(|first| !first.path.is_empty()) {
+            whole.push(implied(Vec::new()));
+        }
+        for entry in entries {
+            if whole.last().is_some_and(|last| last.path == entry.path) {
+                whole.pop();
+            } else {
+                add_parents(&mut whole, &entry.path);
+            }
+            whole.push(entry);
+        }
+        let ends = ends(&whole);
+        Self { entries: whole, ends }
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn find(&self, wanted: &[u8]) -> Option<&Entry> {
+        self.place(wanted).map(|at| &self.entries[at])
+    }
+
+    /// The entry that has the content of a path: for a hard link that of the file it names.
+    pub fn find_file(&self, wanted: &[u8]) -> Option<&Entry> {
+        let entry = self.find(wanted)?;
+        if entry.meta.kind == Kind::Hardlink {
+            self.find(&entry.meta.link)
+        } else {
+            Some(entry)
+        }
+    }
+
+    /// Entries directly in a directory, in order of their names.
+    pub fn children(&self, directory: &[u8]) -> impl Iterator<Item = &Entry> {
+        let place = self.place(directory);
+        let end = place.map_or(0, |at| self.ends[at] as usize);
+        let mut next = place.map_or(0, |at| at + 1);
+        std::iter::from_fn(move || {
+            let at = next;
+            (at < end).then(|| {
+                next = self.ends[at] as usize;
+                &self.entries[at]
+            })
+        })
+    }
+
+    fn place(&self, wanted: &[u8]) -> Option<usize> {
+        self.entries
+            .binary_search_by(|entry| path::compare(&entry.path, wanted))
+            .ok()
+    }
+}
+
+fn implied(path: Vec<u8>) -> Entry {
+    let mut entry = Entry::new(path, Meta::new(Kind::Directory, 0o755));
+    entry.implied = true;
+    entry
+}
+
+fn add_parents(entries: &mut Vec<Entry>, child: &[u8]) {
+    for parent in path::ancestors(child) {
+        let stands = entries
+            .last()
+            .is_some_and(|last| last.path == parent || path::is_below(&last.path, parent));
+        if !stands {
+            entries.push(implied(parent.to_vec()));
+        }
+    }
+}
+
+fn ends(entries: &[Entry]) -> Vec<u32> {
+    let mut ends = vec![entries.len() as u32; entries.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        while let Some(&last) = open.last() {
+            if path::is_below(&entry.path, &entries[last].path) {
+                break;
+            }
+            ends[last] = at as u32;
+            open.pop();
+        }
+        open.push(at);
+    }
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_made_up_and_children_found() {
+        let paths = ["a/b/c", "a/b-", "z", "a/b/c/d/e"];
+        let entries = paths.map(|path| Entry::new(path.as_bytes().to_vec(), Meta::new(Kind::Directory, 0o700)));
+        let index = LayerIndex::new(entries.to_vec());
+        let list = |directory: &str| -> Vec<String> {
+            index
+                .children(directory.as_bytes())
+                .map(|entry| path::show(&entry.path))
+                .collect()
+        };
+        assert_eq!(list(""), ["a", "z"]);
+        assert_eq!(list("a"), ["a/b", "a/b-"]);
+        assert_eq!(list("a/b/c"), ["a/b/c/d"]);
+        assert_eq!(list("nothing"), [""; 0]);
+        assert!(index.find(b"a/b").unwrap().implied);
+        assert!(!index.find(b"a/b/c").unwrap().implied);
+    }
+}

@@ -1,0 +1,106 @@
+//! Paths inside a tree: relative bytes without `/` at either end; empty is the root.
+
+use std::cmp::Ordering;
+
+/// Longest path that we handle, in bytes: the kernel's PATH_MAX without its NUL.
+pub const MAX_PATH: usize = 4095;
+/// Longest name in a directory, in bytes.
+pub const MAX_NAME: usize = 255;
+
+/// Orders paths as a walk of sorted directories meets them: a directory, then all that is below it, then its next sibling.
+pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
+    let differs = left.iter().zip(right).position(|(a, b)| a != b);
+    match differs {
+        None => left.len().cmp(&right.len()),
+        Some(at) => match (left[at], right[at]) {
+            (b'/', _) => Ordering::Less,
+            (_, b'/') => Ordering::Greater,
+            (a, b) => a.cmp(&b),
+        },
+    }
+}
+
+/// `parent/name`, or `name` in the root.
+pub fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+    if parent.is_empty() || name.is_empty() {
+        return [parent, name].concat();
+    }
+    let mut path = Vec::with_capacity(parent.len() + 1 + name.len());
+    path.extend_from_slice(parent);
+    path.push(b'/');
+    path.extend_from_slice(name);
+    path
+}
+
+/// Directory and last name; the root has neither.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (&path[..0], path),
+    }
+}
+
+/// Names of a path, `.` and empty ones left out. `..` is kept.
+pub fn names(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/')
+        .filter(|name| !name.is_empty() && *name != b".")
+}
+
+/// Makes any path relative to the root, as if the root were `/`: `..` does not lead out of it.
+pub fn clean(path: &[u8]) -> Vec<u8> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for name in names(path) {
+        if name == b".." {
+            kept.pop();
+        } else {
+            kept.push(name);
+        }
+    }
+    kept.join(&b'/')
+}
+
+/// Whether `path` is below directory `parent` (not the directory itself).
+pub fn is_below(path: &[u8], parent: &[u8]) -> bool {
+    parent.is_empty() && !path.is_empty()
+        || path.len() > parent.len() && path.starts_with(parent) && path[parent.len()] == b'/'
+}
+
+/// The directories above a path, the root left out, outermost first.
+pub fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| &path[..at])
+}
+
+/// For messages.
+pub fn show(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_directory_follows_it() {
+        let mut paths: Vec<&[u8]> = vec![b"a-b", b"a/x", b"a", b"", b"a/x/y", b"a.", b"a/w"];
+        paths.sort_by(|a, b| compare(a, b));
+        let wanted: Vec<&[u8]> = vec![b"", b"a", b"a/w", b"a/x", b"a/x/y", b"a-b", b"a."];
+        assert_eq!(paths, wanted);
+    }
+
+    #[test]
+    fn cleaned_paths_stay_in_the_root() {
+        for (given, wanted) in [
+            ("/a//b/", "a/b"),
+            ("../../x", "x"),
+            ("a/../..", ""),
+            ("./a/./b", "a/b"),
+            ("/", ""),
+            ("a/../b", "b"),
+        ] {
+            assert_eq!(show(&clean(given.as_bytes())), wanted, "{given}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A layer's way into the store: packed, its index kept, its blob and its snapshot in their places.
+
+use rustix::fs::{RenameFlags, renameat, renameat_with};
+use rustix::io::Errno;
+
+use super::blob::BlobWriter;
+use super::layout::{Item, Layout};
+use super::pack::{Packed, pack};
+use super::write::Form;
+use crate::context::RequestContext;
+use crate::digest::{Descriptor, DiffID, Digest};
+use crate::error::{Doing, Error};
+use crate::index::entry::Entry;
+use crate::index::store;
+use crate::protocol::{LayerForm, Mode, PackedLayer, Snapshotter};
+use crate::session::Session;
+use crate::store::make_directory;
+
+const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A layer that was packed; its index is not kept yet.
+pub struct Made {
+    pub layer: PackedLayer,
+    pub entries: Vec<Entry>,
+}
+
+/// Packs items, with a blob where the form asks for one.
+pub fn make(session: &Session, request: &RequestContext, items: Vec<Item>, form: LayerForm) -> Result<Made, Error> {
+    let layout = Layout::new(items);
+    let mut writer = match form {
+        LayerForm::Gzip => Some(BlobWriter::create(
+            session.temporary_path().join(session.temporary_name("blob")),
+        )?),
+        LayerForm::None => None,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let packed = pack(layout, writer.as_mut(), threads, &|| request.cancel.is_cancelled())?;
+    let blob = writer.map(|writer| keep(session, writer)).transpose()?;
+    let Packed {
+        diff_id,
+        size,
+        count,
+        entries,
+    } = packed;
+    let layer = PackedLayer {
+        diff_id: Digest::from_bytes(&diff_id),
+        size,
+        entries: count,
+        blob,
+    };
+    Ok(Made { layer, entries })
+}
+
+/// Packs, and keeps the index.
+pub fn commit(
+    session: &Session,
+    request: &RequestContext,
+    items: Vec<Item>,
+    form: LayerForm,
+) -> Result<PackedLayer, Error> {
+    let Made { layer, entries } = make(session, request, items, form)?;
+    store::save(session, &layer.diff_id, entries)?;
+    Ok(layer)
+}
+
+fn keep(session: &Session, writer: BlobWriter) -> Result<Descriptor, Error> {
+    let (digest, size) = writer.keep(&session.store.path().join("blobs/sha256"))?;
+    Ok(Descriptor {
+        media_type: GZIP.to_owned(),
+        digest,
+        size,
+        platform: None,
+        annotations: None,
+    })
+}
+
+/// How snapshots of this session are written.
+pub fn form(session: &Session) -> Form {
+    Form {
+        opaque: match session.snapshotter {
+            Snapshotter::Overlay => Some(b"trusted.overlay.opaque"),
+            Snapshotter::OverlayUserxattr => Some(b"user.overlay.opaque"),
+            Snapshotter::None => None,
+        },
+        owners: session.mode != Mode::Unprivileged,
+        devices: session.mode == Mode::Root,
+    }
+}
+
+/// An empty folder `tmp/<lease>/<name>` with `fs` in it; gives its name and `fs`, open.
+pub fn new_folder(session: &Session) -> Result<(String, std::os::fd::OwnedFd), Error> {
+    let name = session.temporary_name("layer");
+    make_directory(session.temporary(), &name)?;
+    let files = format!("{name}/fs");
+    make_directory(session.temporary(), &files)?;
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    let root = rustix::fs::openat(session.temporary(), &files, flags, rustix::fs::Mode::empty())
+        .doing(|| "open a new snapshot")?;
+    rustix::fs::fchmod(&root, rustix::fs::Mode::from_raw_mode(0o755)).doing(|| "set the mode of a new snapshot")?;
+    Ok((name, root))
+}
+
+/// Moves `tmp/<lease>/<name>` to the place of the layer's snapshot. One that is there and can be trusted stays, and ours goes.
+pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result<(), Error> {
+    if session.stored_snapshot(diff_id)?.is_some() {
+        return session.discard_temporary(name);
+    }
+    session
+        .store
+        .discard(&format!("tmp/{}/{name}/work", session.lease.name))?;
+    session.write_file(
+        &format!("tmp/{}/{name}/boot", session.lease.name),
+        session.boot_stamp().as_bytes(),
+    )?;
+    let place = format!("snapshots/{}", diff_id.hex());
+    let moved = renameat_with(
+        session.temporary(),
+        name,
+        session.store.root(),
+        &place,
+        RenameFlags::NOREPLACE,
+    );
+    match moved {
+        Ok(()) => Ok(()),
+        // Another process was quicker, or what is there is of an earlier boot.
+        Err(Errno::EXIST | Errno::NOTEMPTY) if session.stored_snapshot(diff_id)?.is_some() => {
+            session.discard_temporary(name)
+        }
+        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::INVAL) => {
+            session.store.discard(&place)?;
+            renameat(session.temporary(), name, session.store.root(), &place)
+                .doing(|| format!("rename a snapshot to \"{place}\""))
+        }
+        Err(error) => Err(error).doing(|| format!("rename a snapshot to \"{place}\"")),
+    }
+}

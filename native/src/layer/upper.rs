@@ -1,0 +1,129 @@
+//! Reads a directory in overlay form (a snapshot's files) as the entries of a layer: char device 0:0 is a whiteout, an xattr marks an
+//! opaque directory. Sources: the kernel's Documentation/filesystems/overlayfs.rst, OCI image-spec layer.md.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::content::Content;
+use super::layout::Item;
+use crate::error::{Doing, Error};
+use crate::index::entry::{Entry, Kind, Meta};
+use crate::index::path;
+use crate::tree::host::{Ident, describe, names, open_beneath};
+use crate::tree::xattr;
+
+/// The marks of an opaque directory: as root, and in a user namespace.
+pub const OPAQUE_MARKS: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
+
+/// All entries of a snapshot in the order of a walk, the root left out (but for an opaque one); sockets are skipped, as in Docker's layers.
+pub fn read_upper(root: Arc<OwnedFd>) -> Result<Vec<Item>, Error> {
+    let mut found = Vec::new();
+    let top = open_beneath(&*root, b"", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+    let top = top.doing(|| "open a snapshot")?;
+    if is_opaque(&top)? {
+        let mut entry = Entry::new(Vec::new(), Meta::new(Kind::Directory, 0o755));
+        entry.opaque = true;
+        found.push((entry, None));
+    }
+    found.extend(walk(&root, b"", &top)?);
+    Ok(with_links(root, found))
+}
+
+type Found = (Entry, Option<Ident>);
+
+/// What is below a directory; subdirectories side by side.
+fn walk(root: &OwnedFd, at: &[u8], directory: &OwnedFd) -> Result<Vec<Found>, Error> {
+    let mut names = names(directory).doing(|| format!("list \"{}\" of a snapshot", path::show(at)))?;
+    names.sort_unstable();
+    let below = |name: &Vec<u8>| -> Result<Vec<Found>, Error> {
+        let here = path::join(at, name);
+        let Some((entry, ident)) = read_entry(root, directory, name, &here)? else {
+            return Ok(Vec::new());
+        };
+        if !entry.meta.is_dir() {
+            return Ok(vec![(entry, Some(ident))]);
+        }
+        let opened = open_beneath(root, &here, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+        let opened = opened.doing(|| format!("open \"{}\" of a snapshot", path::show(&here)))?;
+        let mut entry = entry;
+        entry.meta.xattrs = read_xattrs(&opened, &here)?;
+        entry.opaque = is_opaque(&opened)?;
+        let mut found = vec![(entry, None)];
+        found.extend(walk(root, &here, &opened)?);
+        Ok(found)
+    };
+    // Few names are quicker done than handed out.
+    let parts: Result<Vec<Vec<Found>>, Error> = if names.len() < 8 {
+        names.iter().map(below).collect()
+    } else {
+        names.par_iter().with_min_len(4).map(below).collect()
+    };
+    Ok(parts?.into_iter().flatten().collect())
+}
+
+fn read_entry(root: &OwnedFd, directory: &OwnedFd, name: &[u8], here: &[u8]) -> Result<Option<(Entry, Ident)>, Error> {
+    let os_name = OsStr::from_bytes(name);
+    let stat = rustix::fs::statat(directory, os_name, AtFlags::SYMLINK_NOFOLLOW);
+    let stat = stat.doing(|| format!("stat \"{}\" of a snapshot", path::show(here)))?;
+    let (mut meta, ident) = describe(directory, os_name, &stat)?;
+    match meta.kind {
+        Kind::Socket => return Ok(None),
+        Kind::Char if meta.device == (0, 0) => meta = Meta::new(Kind::Whiteout, 0),
+        Kind::File => {
+            let file = open_beneath(root, here, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty());
+            let file = file.doing(|| format!("open \"{}\" of a snapshot", path::show(here)))?;
+            meta.xattrs = read_xattrs(&file, here)?;
+        }
+        _ => {}
+    }
+    Ok(Some((Entry::new(here.to_vec(), meta), ident)))
+}
+
+fn read_xattrs(file: impl AsFd, here: &[u8]) -> Result<crate::index::entry::Xattrs, Error> {
+    xattr::read(file).doing(|| format!("read the extended attributes of \"{}\"", path::show(here)))
+}
+
+fn is_opaque(directory: &OwnedFd) -> Result<bool, Error> {
+    for name in OPAQUE_MARKS {
+        match xattr::get(directory, name) {
+            Ok(value) if value == b"y" => return Ok(true),
+            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => {}
+            Err(error) => return Err(error).doing(|| "read an overlay mark"),
+        }
+    }
+    Ok(false)
+}
+
+/// The first name of a file holds its content, the others become hard links to it.
+fn with_links(root: Arc<OwnedFd>, found: Vec<Found>) -> Vec<Item> {
+    let mut first: HashMap<(u64, u64), Vec<u8>> = HashMap::new();
+    let item = |(mut entry, ident): Found| {
+        if let Some(ident) = ident.filter(|ident| ident.links > 1 && entry.meta.kind == Kind::File) {
+            match first.entry((ident.device, ident.inode)) {
+                std::collections::hash_map::Entry::Occupied(link) => {
+                    entry.meta.kind = Kind::Hardlink;
+                    entry.meta.link.clone_from(link.get());
+                    entry.meta.size = 0;
+                    entry.meta.xattrs.clear();
+                }
+                std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(entry.path.clone())),
+            }
+        }
+        let content = match entry.meta.kind {
+            Kind::File => Content::Snapshot {
+                root: root.clone(),
+                path: entry.path.clone(),
+            },
+            _ => Content::None,
+        };
+        Item { entry, content }
+    };
+    found.into_iter().map(item).collect()
+}

@@ -1,0 +1,15 @@
+//! File trees: what is in a context or a filesystem, which of it is selected, and the digest of that.
+
+pub mod digest;
+pub mod host;
+pub mod ignore;
+pub mod open;
+pub mod pattern;
+pub mod requests;
+pub mod resolve;
+pub mod select;
+pub mod source;
+pub mod stat_cache;
+pub mod user;
+pub mod walk;
+pub mod xattr;
