@@ -7,6 +7,7 @@ import { ResultUnread } from './errors.ts';
 // The entry of the bundle. All that is known of the process is read here; starting must be quick, so nothing heavy is imported.
 
 const interrupt = new AbortController();
+const others = ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 let taker: ((signal: NodeJS.Signals) => void) | undefined;
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -57,7 +58,10 @@ function writeResult(bytes: string | Uint8Array): Promise<void> {
 
 function takeSignals(listener: (signal: NodeJS.Signals) => void): () => void {
   taker = listener;
+  // Nobody else wants these; for Node, SIGUSR1 would be the debugger's.
+  for (const name of others) process.on(name, listener);
   return () => {
     taker = undefined;
+    for (const name of others) process.off(name, listener);
   };
 }
