@@ -3,32 +3,67 @@ import type { ContainerConfig } from '../oci/image-config.ts';
 /** The PATH of an image whose base has none. Source: BuildKit, util/system, `DefaultPathEnvUnix`. */
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What is taken over from a base image: fields that we do not know are left behind, as BuildKit does. */
-export function baseConfig(config: ContainerConfig | null = {}): ContainerConfig {
-  const known = keysInOrder.filter((key) => (config?.[key] ?? undefined) !== undefined);
-  return Object.fromEntries(known.map((key) => [key, config?.[key]]));
+type Named = 'Env' | 'Labels' | 'ExposedPorts' | 'Volumes';
+
+/** The fields that an instruction replaces as a whole. */
+export type PlainConfig = Omit<ContainerConfig, Named>;
+
+/** The fields that instructions add names to, one by one: a long file does not copy them for each. */
+export interface NamedConfig {
+  /** ENV. A name keeps its first place. */
+  readonly env: Map<string, string>;
+  readonly labels: Map<string, string>;
+  readonly ports: Set<string>;
+  readonly volumes: Set<string>;
 }
 
-/** The variables of `Env`, in order. Where a name stands twice the last value counts. */
-export function environmentOf({ Env = [] }: ContainerConfig): Map<string, string> {
-  return new Map(Env.map(splitVariable));
+/** A base image's config in two parts: fields that we do not know, and ONBUILD, are left behind, as BuildKit does. */
+export function splitConfig(config: ContainerConfig | null = {}): { plain: PlainConfig; named: NamedConfig } {
+  const { Env, Labels, ExposedPorts, Volumes, ...rest } = config ?? {};
+  const known = plainKeys.filter((key) => key !== 'OnBuild' && (rest[key] ?? undefined) !== undefined);
+  const named: NamedConfig = {
+    env: new Map((Env ?? []).map(splitVariable)),
+    labels: new Map(Object.entries(Labels ?? {})),
+    ports: new Set(Object.keys(ExposedPorts ?? {})),
+    volumes: new Set(Object.keys(Volumes ?? {})),
+  };
+  return { plain: Object.fromEntries(known.map((key) => [key, rest[key]])), named };
 }
 
-/** `Env` with a variable set: in its old place, or at the end. */
-export function setVariable(config: ContainerConfig, name: string, value: string): ContainerConfig {
-  const env = [...(config.Env ?? [])];
-  const at = env.findIndex((variable) => variable === name || variable.startsWith(`${name}=`));
-  env.splice(at === -1 ? env.length : at, 1, `${name}=${value}`);
-  return { ...config, Env: env };
+export const copyNames = ({ env, labels, ports, volumes }: NamedConfig): NamedConfig => ({
+  env: new Map(env),
+  labels: new Map(labels),
+  ports: new Set(ports),
+  volumes: new Set(volumes),
+});
+
+/**
+ * The config as it is written: labels of the command line win; names and fields are in the order in which Go's encoder writes them, so that
+ * equal configs have equal bytes; empty fields are left out (`omitempty`).
+ */
+export function finishedConfig(plain: PlainConfig, named: NamedConfig, labels: Readonly<Record<string, string>> = {}): ContainerConfig {
+  const all: ContainerConfig = {
+    ...plain,
+    Env: [...named.env].map(([name, value]) => `${name}=${value}`),
+    Labels: sorted([...named.labels, ...Object.entries(labels)]),
+    ExposedPorts: sorted([...named.ports].map((port) => [port, {}])),
+    Volumes: sorted([...named.volumes].map((path) => [path, {}])),
+  };
+  return Object.fromEntries(keysInOrder.flatMap((key) => (isEmpty(all[key]) ? [] : [[key, all[key]]])));
 }
 
-/** The config as it is written: labels of the command line win, names are sorted, empty fields left out (Go's `omitempty`). */
-export function finishedConfig(config: ContainerConfig, labels: Readonly<Record<string, string>> = {}): ContainerConfig {
-  const all: ContainerConfig = { ...config, Labels: { ...config.Labels, ...labels } };
-  return Object.fromEntries(keysInOrder.flatMap((key) => (isEmpty(all[key]) ? [] : [[key, sortedNames(all[key])]])));
-}
+const plainKeys = [
+  'User',
+  'Entrypoint',
+  'Cmd',
+  'WorkingDir',
+  'StopSignal',
+  'ArgsEscaped',
+  'Healthcheck',
+  'OnBuild',
+  'Shell',
+] as const satisfies readonly (keyof PlainConfig)[];
 
-/** As Go's encoder writes them, so that equal configs have equal bytes. */
 const keysInOrder = [
   'User',
   'ExposedPorts',
@@ -55,8 +90,8 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** Healthcheck's fields have an order of their own, the other objects are maps: Go sorts the names of those by their bytes. */
-function sortedNames(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || 'Test' in value) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+/** By the bytes of the names; of two equal names the last counts. */
+function sorted<Value>(entries: readonly (readonly [string, Value])[]): Record<string, Value> {
+  const byName = [...new Map(entries)].map(([name, value]) => ({ name, value, bytes: Buffer.from(name) }));
+  return Object.fromEntries(byName.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name, value }) => [name, value]));
 }

@@ -45,7 +45,7 @@ export async function plan(
       states.values().map(({ vertex }) => vertex),
     ),
     platform: options.platform ?? state.platform,
-    config: finishedConfig(state.config, options.labels),
+    config: finishedConfig(state.config, state.named, options.labels),
     author: state.author,
     baseHistory: state.baseHistory,
     history: state.history,

@@ -3,7 +3,7 @@ import { type Vertex, vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ContainerConfig, History } from '../oci/image-config.ts';
 import type { Platform } from '../oci/platform.ts';
-import { baseConfig, defaultPath, environmentOf, setVariable } from './container-config.ts';
+import { copyNames, defaultPath, type NamedConfig, type PlainConfig, splitConfig } from './container-config.ts';
 import { absolutePath } from './container-path.ts';
 import type { PlannedHistory, ResolvedImage } from './plan.ts';
 
@@ -11,7 +11,8 @@ import type { PlannedHistory, ResolvedImage } from './plan.ts';
 export interface StageState {
   /** The filesystem so far. */
   vertex: Vertex<Spec>;
-  config: ContainerConfig;
+  config: PlainConfig;
+  readonly named: NamedConfig;
   author: string | undefined;
   readonly platform: Platform;
   /** ENV and ARG in effect: what words expand with, and what RUN gets. One namespace, the later declaration wins. */
@@ -39,26 +40,29 @@ interface Start {
 
 /** FROM scratch. Like BuildKit, it begins in `/`. */
 export function scratchState(start: Start): StageState {
-  return initialState(
-    vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch'),
-    { WorkingDir: '/' },
-    { ...start, author: undefined, baseHistory: [] },
-  );
+  const root = vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch');
+  return initialState(root, { WorkingDir: '/' }, { ...start, author: undefined, baseHistory: [] });
 }
 
 /** FROM an image, whose vertex is `root`. */
 export function imageState(root: Vertex<Spec>, image: ResolvedImage, start: Start): StageState {
   const { config, author, history } = image.config;
-  return initialState(root, baseConfig(config), { ...start, author, baseHistory: history ?? [] });
+  return initialState(root, config, { ...start, author, baseHistory: history ?? [] });
 }
 
 /** FROM an earlier stage: all but its ONBUILD goes on, its ARGs too, but where its ENV has the same name, that wins again. */
 export function inheritedState(base: StageState, numbering: Numbering): StageState {
   const { OnBuild: _triggers, ...config } = base.config;
-  const scope = new Map([...base.scope, ...environmentOf(config)]);
-  const { vertex: root, author, platform, baseHistory } = base;
-  const history = [...base.history];
-  return { vertex: root, config, author, platform, scope, args: new Map(base.args), baseHistory, history, hasCmd: false, numbering };
+  return {
+    ...base,
+    config,
+    named: copyNames(base.named),
+    scope: new Map([...base.scope, ...base.named.env]),
+    args: new Map(base.args),
+    history: [...base.history],
+    hasCmd: false,
+    numbering,
+  };
 }
 
 /** Adds a row of history; `layer` is the vertex that the row stands for. */
@@ -71,19 +75,19 @@ export const workingDirectory = ({ config }: StageState): string => absolutePath
 
 function initialState(
   root: Vertex<Spec>,
-  config: ContainerConfig,
+  config: ContainerConfig | undefined,
   { platform, numbering, author, baseHistory }: Start & Pick<StageState, 'author' | 'baseHistory'>,
 ): StageState {
-  const { OnBuild: _triggers, ...rest } = config;
-  const withPath = environmentOf(rest).has('PATH') ? rest : setVariable(rest, 'PATH', defaultPath);
-  const withDirectory = withPath.WorkingDir ? { ...withPath, WorkingDir: absolutePath('/', withPath.WorkingDir) } : withPath;
-  const scope = environmentOf(withDirectory);
+  const { plain, named } = splitConfig(config);
+  if (!named.env.has('PATH')) named.env.set('PATH', defaultPath);
+  const directory = plain.WorkingDir && { WorkingDir: absolutePath('/', plain.WorkingDir) };
   return {
     vertex: root,
-    config: withDirectory,
+    config: { ...plain, ...directory },
+    named,
     author,
     platform,
-    scope,
+    scope: new Map(named.env),
     args: new Map(),
     baseHistory,
     history: [],

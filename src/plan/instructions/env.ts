@@ -1,4 +1,3 @@
-import { setVariable } from '../container-config.ts';
 import { expandPairs } from '../key-value-pairs.ts';
 import { addHistory } from '../stage-state.ts';
 import type { Step } from '../step.ts';
@@ -9,7 +8,7 @@ export function lowerEnv(step: Step): void {
   const pairs = expandPairs(step);
   for (const { name, value } of pairs) {
     state.scope.set(name, value);
-    state.config = setVariable(state.config, name, value);
+    state.named.env.set(name, value);
   }
   addHistory(state, ['ENV', ...pairs.map(({ name, value }) => `${name}=${value}`)].join(' '));
 }

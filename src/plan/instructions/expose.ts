@@ -14,10 +14,7 @@ export function lowerExpose(step: Step): void {
   const ports = words.flatMap(({ word, range }) =>
     expandToWords(word, state.scope, { ...build, range }).flatMap((text) => portsOf(step, text, range)),
   );
-  state.config = {
-    ...state.config,
-    ExposedPorts: { ...state.config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) },
-  };
+  for (const port of ports) state.named.ports.add(port);
   addHistory(state, `EXPOSE ${plainList(ports)}`);
 }
 

@@ -6,7 +6,6 @@ import type { Step } from '../step.ts';
 export function lowerLabel(step: Step): void {
   const { state } = step;
   const pairs = expandPairs(step);
-  const labels = Object.fromEntries(pairs.map(({ name, value }) => [name, value]));
-  state.config = { ...state.config, Labels: { ...state.config.Labels, ...labels } };
+  for (const { name, value } of pairs) state.named.labels.set(name, value);
   addHistory(state, ['LABEL', ...pairs.map(({ name, value }) => `${name}=${value}`)].join(' '));
 }

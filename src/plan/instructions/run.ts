@@ -52,7 +52,7 @@ function readProgram(step: Step, inputs: Vertex<Spec>[]): Program {
   const [heredoc] = instruction.heredocs;
   if (instruction.args.length === 0) throw invalid(step, 'RUN has no command');
   if (!heredoc || instruction.form === 'exec') return { argv: commandLine(step), mounts: [], note: '' };
-  if (!/^\d*<<-?\S+$/.test(text.trim())) {
+  if (!/^\d*<<-?[^\s<]+$/.test(text.trim())) {
     const bodies = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`);
     return { argv: withShell(state, `${text}${bodies.join('')}`), mounts: [], note: '' };
   }

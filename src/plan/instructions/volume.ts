@@ -11,6 +11,6 @@ export function lowerVolume(step: Step): void {
     if (path === '') throw invalid(step, 'a path of VOLUME is empty', { range: rangeOfArg(step, index) });
     return path;
   });
-  state.config = { ...state.config, Volumes: { ...state.config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) } };
+  for (const path of paths) state.named.volumes.add(path);
   addHistory(state, `VOLUME ${plainList(paths)}`);
 }

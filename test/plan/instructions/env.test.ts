@@ -17,6 +17,7 @@ testPlans('ENV', [
     config: { Env: [defaultPath, 'a=b c'] },
     history: ['ENV a=b c'],
   },
+  { name: 'escapes by the directive', text: '# escape=`\nFROM scratch\nENV a=`$b c=\\d', config: { Env: [defaultPath, 'a=$b', 'c=\\d'] } },
   { name: 'replaces in place', text: 'FROM scratch\nENV a=1 b=2\nENV a=3', config: { Env: [defaultPath, 'a=3', 'b=2'] } },
   { name: 'replaces what the base has', text: 'FROM debian\nENV X=mine', config: { Env: ['PATH=/usr/bin:/bin', 'X=mine'] } },
   { name: 'extends PATH', text: 'FROM debian\nENV PATH=/opt:$PATH', config: { Env: ['PATH=/opt:/usr/bin:/bin', 'X=base'] } },

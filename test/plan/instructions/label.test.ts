@@ -18,8 +18,8 @@ testPlans('LABEL', [
 ]);
 
 test('LABEL: names are sorted, as Go writes a map', async () => {
-  const { config } = await planOf('FROM scratch\nLABEL b=1 B=1 a=1', { labels: { Z: '1' } });
-  assert.deepEqual(Object.keys(config.Labels ?? {}), ['B', 'Z', 'a', 'b']);
+  const { config } = await planOf('FROM scratch\nLABEL b=1 B=1 Test=0 a=1', { labels: { Z: '1' } });
+  assert.deepEqual(Object.keys(config.Labels ?? {}), ['B', 'Test', 'Z', 'a', 'b']);
 });
 
 test('LABEL: "__proto__" is a name as any other', async () => {

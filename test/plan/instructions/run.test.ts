@@ -80,6 +80,11 @@ testPlans('RUN', [
     layers: [{ argv: ['/bin/sh', '-c', 'cat <<EOF > /f\na\nEOF'] }],
   },
   {
+    name: 'gives two heredocs back to the shell',
+    text: 'FROM debian\nRUN <<A cat <<B\na\nA\nb\nB',
+    layers: [{ argv: ['/bin/sh', '-c', '<<A cat <<B\na\nA\nb\nB'] }],
+  },
+  {
     name: 'starts a heredoc that begins with #! as a file',
     text: 'FROM debian\nRUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF',
     layers: [
