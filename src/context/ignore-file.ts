@@ -11,10 +11,11 @@ export interface IgnoreRule {
   readonly line: number;
 }
 
-/** The rules of a context, and the file that they are from (undefined: there is none). */
+/** The rules of a context, and the file that they are from with its text (undefined: there is none). */
 export interface IgnoreRules {
   readonly rules: readonly IgnoreRule[];
   readonly file: string | undefined;
+  readonly text: string | undefined;
 }
 
 /** Rules beyond this make no sense, and every path is matched against each of them. */
@@ -27,9 +28,9 @@ const maxIgnoreFileBytes = 4 * 1024 * 1024;
 export async function loadIgnoreRules(contextDir: string, dockerfilePath: string): Promise<IgnoreRules> {
   for (const file of [`${dockerfilePath}.dockerignore`, posix.join(contextDir, '.dockerignore')]) {
     const text = await readIfThere(file);
-    if (text !== undefined) return { rules: parseIgnoreFile(text, file), file };
+    if (text !== undefined) return { rules: parseIgnoreFile(text, file), file, text };
   }
-  return { rules: [], file: undefined };
+  return { rules: [], file: undefined, text: undefined };
 }
 
 /**

@@ -75,16 +75,18 @@ after(() => rm(folder, { recursive: true }));
 
 test('loadIgnoreRules: no file, then .dockerignore, then the one of the Dockerfile instead', async () => {
   const dockerfile = join(folder, 'app.Dockerfile');
-  assert.deepEqual(await loadIgnoreRules(folder, dockerfile), { rules: [], file: undefined });
+  assert.deepEqual(await loadIgnoreRules(folder, dockerfile), { rules: [], file: undefined, text: undefined });
   await writeFile(join(folder, '.dockerignore'), 'general\n');
   assert.deepEqual(await loadIgnoreRules(folder, dockerfile), {
     rules: [{ pattern: 'general', negated: false, line: 1 }],
     file: join(folder, '.dockerignore'),
+    text: 'general\n',
   });
   await writeFile(`${dockerfile}.dockerignore`, 'special\n');
   assert.deepEqual(await loadIgnoreRules(folder, dockerfile), {
     rules: [{ pattern: 'special', negated: false, line: 1 }],
     file: `${dockerfile}.dockerignore`,
+    text: 'special\n',
   });
 });
 
