@@ -8,6 +8,8 @@ export interface CommandEntry {
 
 /** Every command, in the order of the help. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  push: { summary: 'send an image to its registry', load: () => import('./commands/push.ts') },
+  pull: { summary: 'fetch an image from its registry', load: () => import('./commands/pull.ts') },
   tag: { summary: 'give an image another name', load: () => import('./commands/tag.ts') },
   images: { summary: 'list the images', load: () => import('./commands/images.ts') },
   inspect: { summary: 'show all about an image as JSON', load: () => import('./commands/inspect.ts') },
