@@ -1,11 +1,11 @@
 /** Words longer than this are no misspelling of a name of ours, and comparing them would cost their length. */
 const LONGEST = 32;
 
-/** The candidate that `word` most likely means: at most a third of it may be wrong. Undefined when none is near. */
+/** The candidate that `word` most likely means: a third of it may be wrong, or two letters. Undefined when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > LONGEST) return undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.min(Math.max(2, Math.floor(word.length / 3)) + 1, word.length);
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {

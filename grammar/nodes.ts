@@ -11,7 +11,7 @@ import { endInFile, type LogicalLine } from './lex/logical-line.ts';
 import type { Payload } from './lex/scanner.ts';
 import { reportBlankLine, reportNotStrings, reportOpenHeredoc, reportUnknown, warnOfBrokenExec } from './node-problems.ts';
 import type { Positions } from './positions.ts';
-import { ExecNotStrings, LegacyName } from './tokens.ts';
+import { CheckKind, ExecNotStrings, LegacyName } from './tokens.ts';
 
 /** What the making of every node needs. */
 export interface Making {
@@ -73,9 +73,12 @@ function makeDirect(direct: CstNode, making: Making): Instruction | undefined {
   if (!syntax) reportUnknown(made.name, nameRange, report);
   else {
     checkFlags(syntax, made.flags, report);
-    if (tokens[0]?.tokenType === ExecNotStrings) reportNotStrings(rangeOf(tokens[0], making), report);
-    else syntax.check({ ...made, nameRange }, report);
-    warnOfBrokenExec(syntax.layout, made, report);
+    const wrong = tokens.find(({ tokenType }) => tokenType === ExecNotStrings);
+    if (wrong) reportNotStrings(rangeOf(wrong, making), report);
+    else {
+      syntax.check({ ...made, nameRange }, report);
+      warnOfBrokenExec(syntax.layout, made, report);
+    }
   }
   return made;
 }
@@ -127,7 +130,7 @@ function makeText(name: IToken, node: CstNode, { file, positions }: Making): { t
 
 function makeArguments(body: CstNode, tokens: readonly IToken[], nameRange: Range, making: Making) {
   const form = formOf(body, tokens);
-  const args = tokens.map((token) => payloadOf(token).value);
+  const args = tokens.map((token) => (token.tokenType === CheckKind ? payloadOf(token).value.toUpperCase() : payloadOf(token).value));
   const argRanges = tokens.map((token) => rangeOf(token, making));
   // A shell form always has its one text, even where there is nothing.
   if (form === 'shell' && body.name === 'command' && args.length === 0) {

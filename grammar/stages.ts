@@ -17,10 +17,10 @@ export function checkStages(instructions: readonly Instruction[], positions: Pos
   // An unknown one is reported already, and may have been meant as FROM.
   if (before.some(({ name }) => !syntaxOf(name))) return;
   const stray = before.find(({ name }) => name !== 'ARG');
-  if (stray) {
+  if (stray && from !== -1) {
     const message = `${stray.name} stands before the first FROM`;
     report({ code: 'NO_STAGE', message, range: stray.range, hint: 'only ARG can stand there; begin a stage first: FROM image' });
   } else if (from === -1) {
-    report({ code: 'NO_STAGE', message: 'the file has no FROM', range: (instructions.at(-1) ?? first).range, hint: HINT });
+    report({ code: 'NO_STAGE', message: 'the file has no FROM', range: (stray ?? instructions.at(-1) ?? first).range, hint: HINT });
   }
 }

@@ -17,8 +17,8 @@ export const healthcheck: InstructionSyntax = {
     const [kind = '', command] = given.args;
     const range = given.argRanges[0] ?? given.nameRange;
     const hint = `write: ${healthcheck.synopsis}`;
-    const none = kind.toUpperCase() === 'NONE';
-    if (!none && kind.toUpperCase() !== 'CMD') {
+    const none = kind === 'NONE';
+    if (!none && kind !== 'CMD') {
       report({ code: 'HEALTHCHECK_INVALID', message: `HEALTHCHECK has "${shorten(kind)}" where CMD or NONE is expected`, range, hint });
     } else if (none && given.args.length > 1) {
       report({ code: 'TOO_MANY_ARGUMENTS', message: 'HEALTHCHECK NONE takes no arguments', range: given.argRanges[1] ?? range, hint });

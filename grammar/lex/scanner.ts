@@ -36,6 +36,7 @@ export class Scanner {
   #word = { at: -1, text: '' };
   #announced: HeredocStart[] = [];
   #bodies: HeredocLines[] = [];
+  #nextBody = 0;
 
   constructor(file: string, instructionNames: readonly string[]) {
     this.#file = file;
@@ -114,14 +115,15 @@ export class Scanner {
     if (!match) return null;
     this.#bodies = this.#finder.find(this.#announced, this.#lineAt(offset).next);
     this.#announced = [];
+    this.#nextBody = 0;
     return this.#bodies.length > 0 ? match : null;
   }
 
   /** The body of the next heredoc that was announced, with the line that ends it. */
   heredocBody(offset: number, which: 'last' | 'other'): Match {
-    const [heredoc] = this.#bodies;
-    if (!heredoc || (this.#bodies.length === 1) !== (which === 'last')) return null;
-    this.#bodies = this.#bodies.slice(1);
+    const heredoc = this.#bodies[this.#nextBody];
+    if (!heredoc || (this.#nextBody === this.#bodies.length - 1) !== (which === 'last')) return null;
+    this.#nextBody++;
     const body = this.#file.slice(offset, heredoc.contentEnd);
     return this.#raw(offset, heredoc.end, { value: heredoc.start.chomp ? body.replace(/^\t+/gm, '') : body, heredoc });
   }
@@ -209,7 +211,7 @@ export class Scanner {
   }
 
   #isDirectlyBelow(offset: number, before: IToken | undefined): boolean {
-    const from = before ? (before.endOffset ?? 0) + 1 : 0;
+    const from = before ? before.startOffset + before.image.length : 0;
     const feed = this.#file.indexOf('\n', from);
     if (feed === -1 || feed >= offset) return before === undefined;
     if (before === undefined) return false;
