@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { NetworkMode } from './graph/spec.ts';
 import type { Platform } from './oci/platform.ts';
 
@@ -21,6 +22,8 @@ export interface BuildOptions {
   readonly pull?: boolean;
   /** Empty: the image goes to the store only. */
   readonly outputs?: readonly OutputOption[];
+  /** Where an output with the destination `-` goes; it is not closed. */
+  readonly outputStream?: Writable;
   readonly push?: boolean;
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH, DOCKER_CONFIG, HOME. */
   readonly environment?: Readonly<Record<string, string | undefined>>;

@@ -12,7 +12,7 @@ export interface ExecuteContext {
   /** Ignore rules of a context, by its name; the same name is its handle in the worker. */
   readonly ignoreRules: ReadonlyMap<string, readonly IgnoreRule[]>;
   /** The ignore file of the main context, for messages. */
-  readonly ignoreFile: { readonly name: string; readonly text: string } | undefined;
+  readonly ignoreFile: { readonly file: string | undefined; readonly text: string };
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   readonly onWarning: (message: string) => void;
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
 import type { CopySpec, Spec } from '../graph/spec.ts';
@@ -24,8 +25,8 @@ const placeOf = (context: string): string => (context === 'context' ? 'the build
 
 function hintOf({ ignoredBy, similar }: WorkerError, ignoreFile: ExecuteContext['ignoreFile']): string | undefined {
   if (ignoredBy !== undefined) {
-    const text = ignoreFile?.text.split('\n')[ignoredBy - 1]?.trim() ?? '';
-    return `${ignoreFile?.name ?? '.dockerignore'} line ${ignoredBy} ("${text}") leaves it out`;
+    const text = ignoreFile.text.split('\n')[ignoredBy - 1]?.trim() ?? '';
+    return `${basename(ignoreFile.file ?? '.dockerignore')} line ${ignoredBy} ("${text}") leaves it out`;
   }
   return similar?.length ? `did you mean ${similar.map((name) => `"${name}"`).join(' or ')}?` : undefined;
 }

@@ -1,0 +1,110 @@
+import { parseDockerfile } from '../grammar/parse.ts';
+import { BaseImages } from './base-images.ts';
+import type { BuildOptions } from './build-options.ts';
+import { readDockerfile } from './context/dockerfile.ts';
+import { loadIgnoreRules } from './context/ignore-file.ts';
+import { readSecrets } from './context/secrets.ts';
+import { BuildError } from './diagnostics/build-error.ts';
+import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
+import { EventQueue } from './event-queue.ts';
+import { executeGraph } from './execute/execute-graph.ts';
+import { LayerProvider } from './execute/layer-provider.ts';
+import type { Descriptor } from './oci/descriptor.ts';
+import type { Digest } from './oci/digest.ts';
+import { plan } from './plan/index.ts';
+import type { BuildEvent } from './progress/events.ts';
+import { publishImage, wantedParts } from './publish-image.ts';
+import { openSession, type Session } from './session.ts';
+import { storeImage } from './store-image.ts';
+
+/** What a build gave. `digest` is that of the manifest: the one that a push has. */
+export interface BuildResult {
+  readonly digest: Digest;
+  readonly configDigest: Digest;
+  readonly descriptor: Descriptor;
+  /** Full references. */
+  readonly tags: readonly string[];
+}
+
+/** A build that runs: its events while it does, and its result. Both end with the first failure. */
+export interface Build extends AsyncIterable<BuildEvent> {
+  /** Rejects with a BuildError for what the user can mend. */
+  readonly result: Promise<BuildResult>;
+}
+
+/** Builds one image: `for await (const event of build(options))`, then `await result`. */
+export function build({ signal = new AbortController().signal, ...options }: BuildOptions & { readonly signal?: AbortSignal }): Build {
+  const events = new EventQueue<BuildEvent>();
+  const emit = (event: BuildEvent) => events.push(event);
+  const result = buildImage(options, emit, signal)
+    .catch((error) => {
+      // Whatever an abort breaks on its way is not the reason for the end.
+      const reason = signal.aborted ? new BuildError('CANCELLED', 'the build was interrupted', { cause: error }) : error;
+      emit({
+        type: 'build.failed',
+        time: Date.now(),
+        code: reason instanceof BuildError ? reason.code : 'INTERNAL',
+        message: String(reason?.message ?? reason),
+      });
+      throw reason;
+    })
+    .finally(() => events.end());
+  // Who only reads the events learns of a failure by them.
+  result.catch(() => {});
+  return { result, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+}
+
+/** The table of contents: read, plan, run, store, publish. */
+async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildResult> {
+  emit({ type: 'build.started', time: Date.now(), target: options.target ?? '' });
+  // The worker starts while the Dockerfile is read.
+  const opening = openSession(options.root, signal);
+  opening.catch(() => {});
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
+
+  const source = await readDockerfile(options.context, options.dockerfile);
+  const ignore = await loadIgnoreRules(options.context, source.path);
+  const dockerfile = parseDockerfile(source.text);
+  throwOnErrors(dockerfile.diagnostics, source);
+
+  const session = await opening;
+  const layers = new LayerProvider(session.store, session.worker);
+  const bases = new BaseImages(session.store, layers, options, emit);
+  const planned = await plan(dockerfile, source, options, bases, signal);
+  for (const { code, message } of planned.warnings) emit({ type: 'warning', time: Date.now(), code, message });
+  emit({
+    type: 'plan',
+    time: Date.now(),
+    vertices: planned.vertices.map(({ digest, name, inputs }) => ({ vertex: digest, name, inputs: inputs.map((input) => input.digest) })),
+  });
+
+  await giveToWorker(session, options, signal);
+  const wanted = wantedParts(options);
+  const graph = await executeGraph(
+    planned,
+    {
+      ...session,
+      layers,
+      ignoreRules: new Map([['context', ignore.rules]]),
+      ignoreFile: ignore,
+      noCache: options.noCache ?? false,
+      wanted,
+      emit,
+    },
+    signal,
+  );
+  const image = await storeImage(planned, graph, { store: session.store, layers }, signal);
+  const tags = await publishImage(image, graph, { ...session, options, emit }, signal);
+  const { digest } = image.descriptor;
+  emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags });
+  return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags };
+}
+
+/** What the graph names by handle or id: the context directory, the secrets. */
+async function giveToWorker({ worker }: Session, { context, secrets = [] }: BuildOptions, signal: AbortSignal): Promise<void> {
+  await worker.call('handle.open', { handle: 'context', path: context, access: 'read' }, { signal });
+  for (const [id, value] of await readSecrets(secrets)) {
+    await worker.call('secret.put', { id, base64: value.toString('base64') }, { signal });
+  }
+}

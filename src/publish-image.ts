@@ -1,0 +1,76 @@
+import { mkdir } from 'node:fs/promises';
+import type { BuildOptions, OutputOption } from './build-options.ts';
+import { BuildError } from './diagnostics/build-error.ts';
+import type { ExecutedGraph } from './execute/execute-graph.ts';
+import { formatReference, parseReference } from './oci/reference.ts';
+import type { BuildEvent } from './progress/events.ts';
+import type { Session } from './session.ts';
+import type { StoredImage } from './store-image.ts';
+
+interface PublishOptions extends Pick<Session, 'worker' | 'store'> {
+  readonly options: BuildOptions;
+  readonly emit: (event: BuildEvent) => void;
+}
+
+/** What the outputs need of the result: compressed layers for an image, files on disk for a directory. */
+export function wantedParts({ outputs = [], tags = [], push = false }: BuildOptions): { readonly image: boolean; readonly files: boolean } {
+  const files = outputs.some(({ type }) => type === 'local');
+  return { image: !files || outputs.some(({ type }) => type !== 'local') || tags.length > 0 || push, files };
+}
+
+/** Gives the image its names and takes it where the options say. Gives the full references that it has now. */
+export async function publishImage(
+  image: StoredImage,
+  graph: ExecutedGraph,
+  context: PublishOptions,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { options, store } = context;
+  const names = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+  for (const name of names) await store.refs.set(name, image.descriptor);
+  for (const output of options.outputs ?? []) {
+    await task(context, `export to ${describe(output)}`, () => writeOutput(output, image, graph, names, context, signal));
+  }
+  if (options.push) {
+    throw new BuildError('UNSUPPORTED', 'pushing is not there yet', { hint: 'copy the image with skopeo' });
+  }
+  return names;
+}
+
+async function writeOutput(
+  output: OutputOption,
+  { descriptor }: StoredImage,
+  { diffIDs }: ExecutedGraph,
+  names: readonly string[],
+  { store, worker, options }: PublishOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (output.type === 'local') {
+    await makeDirectory(output.destination);
+    await worker.call('handle.open', { handle: 'output', path: output.destination, access: 'write' }, { signal });
+    await worker.call('tree.export', { chain: diffIDs, handle: 'output' }, { signal });
+    return;
+  }
+  // Loaded only here: most builds write no archive.
+  const { exportDocker, exportOCI } = await import('./export/image-archive.ts');
+  const write = output.type === 'oci' ? exportOCI : exportDocker;
+  const destination = output.destination === '-' ? options.outputStream : output.destination;
+  if (!destination) throw new BuildError('ARG_INVALID', 'an archive for "-" needs an output stream');
+  await write({ blobs: store.blobs, image: descriptor, names, destination, signal });
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new BuildError('EXPORT_FAILED', `the directory "${path}" cannot be made: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const describe = ({ type, destination }: OutputOption): string => `${type} ${destination}`;
+
+async function task(context: PublishOptions, name: string, work: (id: string) => Promise<void>): Promise<void> {
+  context.emit({ type: 'task.started', time: Date.now(), id: name, name });
+  await work(name);
+  context.emit({ type: 'task.completed', time: Date.now(), id: name });
+}

@@ -1,0 +1,106 @@
+import { BuildError } from './diagnostics/build-error.ts';
+import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
+import { LayerProvider } from './execute/layer-provider.ts';
+import type { NetworkMode } from './graph/spec.ts';
+import type { ContainerConfig } from './oci/image-config.ts';
+import { openSession } from './session.ts';
+import { findImage } from './store/find-image.ts';
+import { layersOf, readStoredImage } from './store/stored-image.ts';
+import type { SandboxMount, SandboxParams } from './worker/protocol.ts';
+import type { Worker } from './worker/worker.ts';
+
+/** A container from an image, in the foreground. Host paths are absolute. */
+export interface RunOptions {
+  readonly root: string;
+  readonly image: string;
+  /** Takes the place of the image's CMD; empty: CMD. */
+  readonly argv: readonly string[];
+  /** Takes the place of the image's ENTRYPOINT, and drops its CMD; an empty string: no entrypoint. */
+  readonly entrypoint?: string;
+  /** `NAME=value`. */
+  readonly env: readonly string[];
+  readonly volumes: readonly { readonly host: string; readonly target: string; readonly readonly: boolean }[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly ports: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
+  readonly network: NetworkMode;
+  readonly hostname?: string;
+  /** Caller's environment for the registry, where the image has to be pulled. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
+  readonly onWarning: (message: string) => void;
+  /** Signal numbers to pass on to the program. */
+  readonly signals?: AsyncIterable<number>;
+}
+
+/** Runs it and waits for its end. The container, its writes and its anonymous volumes are gone then. */
+export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
+  await using session = await openSession(options.root, signal);
+  const { worker } = session;
+  const image = await readStoredImage(session.store, (await findImage(session.store, options.image)).descriptor);
+  const { config } = image;
+  const layers = layersOf(image);
+  const provider = new LayerProvider(session.store, worker);
+  provider.addForeign({ layers, fetch: async () => {} });
+  const root = chainOf(stack(scratch, ...layers.map(({ diffID }) => new Layer(diffID))));
+  await provider.ensureSnapshots(root, signal);
+  const mounts = await mountsOf(options, config.config ?? {}, worker);
+  const params = { ...paramsOf(options, config.config ?? {}), root, mounts };
+  const result = await worker.call('sandbox.run', params, {
+    signal,
+    onData: (payload) => options.onOutput(payload[0] === 2 ? 'stderr' : 'stdout', payload.subarray(1)),
+    onEvent: (event) => event.type === 'warning' && options.onWarning(event.message),
+    onStream: (stream) => void forwardSignals(worker, stream, options.signals),
+  });
+  return { exitCode: result.exitCode, ...(result.signal !== undefined && { signal: result.signal }) };
+}
+
+/** What is not a matter of files. Source: Docker's `run`: arguments replace CMD, --entrypoint drops it. */
+function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxParams, 'root' | 'mounts'> {
+  const entrypoint = options.entrypoint === undefined ? (config.Entrypoint ?? []) : options.entrypoint ? [options.entrypoint] : [];
+  const command = options.argv.length > 0 || options.entrypoint !== undefined ? options.argv : (config.Cmd ?? []);
+  const argv = [...entrypoint, ...command];
+  if (argv.length === 0) {
+    throw new BuildError('ARG_INVALID', `"${options.image}" has neither ENTRYPOINT nor CMD`, { hint: 'say what to run after the image' });
+  }
+  return {
+    argv,
+    env: mergeEnv(config.Env ?? [], options.env),
+    cwd: options.workdir ?? config.WorkingDir ?? '/',
+    user: options.user ?? config.User ?? '',
+    network: options.network,
+    hostname: options.hostname ?? 'cooper',
+    ports: options.ports,
+    commit: false,
+    stdin: false,
+  };
+}
+
+/** The image's variables, with the caller's in their place or behind them. */
+function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
+  const merged = new Map([...image, ...own].map((each) => [each.split('=', 1)[0] ?? each, each]));
+  return [...merged.values()];
+}
+
+async function mountsOf(options: RunOptions, config: ContainerConfig, worker: Worker): Promise<SandboxMount[]> {
+  const binds = await Promise.all(
+    options.volumes.map(async ({ host, target, readonly }, index): Promise<SandboxMount> => {
+      const handle = `volume ${index}`;
+      await worker.call('handle.open', { handle, path: host, access: readonly ? 'read' : 'write' });
+      return { type: 'bind', target, readonly, handle, source: '/' };
+    }),
+  );
+  const bound = new Set(options.volumes.map(({ target }) => target));
+  // Each container has volumes of its own for what the image declares, filled with what the image has there.
+  const anonymous = Object.keys(config.Volumes ?? {})
+    .filter((target) => !bound.has(target))
+    .map((target): SandboxMount => ({ type: 'volume', target, readonly: false }));
+  return [...anonymous, ...binds];
+}
+
+async function forwardSignals(worker: Worker, stream: number, signals: AsyncIterable<number> | undefined): Promise<void> {
+  for await (const signal of signals ?? []) {
+    // The program may have ended in the meantime; the run's own result tells that.
+    await worker.call('sandbox.signal', { stream, signal }).catch(() => {});
+  }
+}
