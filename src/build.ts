@@ -88,6 +88,7 @@ async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => vo
       layers,
       ignoreRules: new Map([['context', ignore.rules]]),
       ignoreFile: ignore,
+      secrets: new Set(options.secrets?.map(({ id }) => id)),
       noCache: options.noCache ?? false,
       wanted,
       emit,

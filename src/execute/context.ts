@@ -11,8 +11,10 @@ export interface ExecuteContext {
   readonly usage: LayerUsage;
   /** Ignore rules of a context, by its name; the same name is its handle in the worker. */
   readonly ignoreRules: ReadonlyMap<string, readonly IgnoreRule[]>;
+  /** Ids of the secrets that were given to the worker. */
+  readonly secrets: ReadonlySet<string>;
   /** The ignore file of the main context, for messages. */
-  readonly ignoreFile: { readonly file: string | undefined; readonly text: string };
+  readonly ignoreFile: { readonly file: string | undefined; readonly text: string | undefined };
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   readonly onWarning: (message: string) => void;
 }

@@ -25,7 +25,7 @@ const placeOf = (context: string): string => (context === 'context' ? 'the build
 
 function hintOf({ ignoredBy, similar }: WorkerError, ignoreFile: ExecuteContext['ignoreFile']): string | undefined {
   if (ignoredBy !== undefined) {
-    const text = ignoreFile.text.split('\n')[ignoredBy - 1]?.trim() ?? '';
+    const text = (ignoreFile.text ?? '').split('\n')[ignoredBy - 1]?.trim() ?? '';
     return `${basename(ignoreFile.file ?? '.dockerignore')} line ${ignoredBy} ("${text}") leaves it out`;
   }
   return similar?.length ? `did you mean ${similar.map((name) => `"${name}"`).join(' or ')}?` : undefined;

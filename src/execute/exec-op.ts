@@ -78,6 +78,7 @@ async function execute(
   const sources = inputs.slice(1).map(sourceOf);
   const chains = [root, ...sources.flatMap((source) => (source.kind === 'chain' ? [source.chain] : []))];
   for (const chain of chains) await layers.ensureSnapshots(chain, signal);
+  const mounts = withSecrets(vertex, spec, context.secrets);
   const log = new OutputLog((stream, text) => context.onOutput(vertex, stream, text));
   const result = await worker.call(
     'sandbox.run',
@@ -85,10 +86,10 @@ async function execute(
       root,
       argv: spec.argv,
       env: [...spec.env, ...spec.proxyEnv],
-      secretEnv: secretEnvOf(spec),
+      secretEnv: secretEnvOf(mounts),
       cwd: spec.cwd,
       user: spec.user,
-      mounts: spec.mounts.flatMap((mount) => mountOf(mount, inputs)),
+      mounts: mounts.flatMap((mount) => mountOf(mount, inputs)),
       network: spec.network,
       hostname: 'buildkitsandbox',
       commit: true,
@@ -128,8 +129,20 @@ async function pack(
   return { result, committed };
 }
 
-const secretEnvOf = (spec: ExecSpec): Record<string, string> =>
-  Object.fromEntries(spec.mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined ? [[mount.env, mount.id]] : [])));
+/** The mounts without the optional secrets that nobody gave: they are silently absent, as in BuildKit. Throws SECRET_MISSING. */
+function withSecrets(vertex: Vertex<Spec>, { mounts }: ExecSpec, given: ReadonlySet<string>): readonly MountSpec[] {
+  return mounts.filter((mount) => {
+    if (mount.type !== 'secret' || given.has(mount.id)) return true;
+    if (!mount.required) return false;
+    throw new BuildError('SECRET_MISSING', `the secret "${mount.id}" was not given`, {
+      range: vertex.origin,
+      hint: `give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME`,
+    });
+  });
+}
+
+const secretEnvOf = (mounts: readonly MountSpec[]): Record<string, string> =>
+  Object.fromEntries(mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined ? [[mount.env, mount.id]] : [])));
 
 function mountOf(mount: MountSpec, inputs: readonly Result[]): SandboxMount[] {
   switch (mount.type) {

@@ -20,6 +20,7 @@ export interface ExecuteOptions {
   readonly layers: LayerProvider;
   readonly ignoreRules: ExecuteContext['ignoreRules'];
   readonly ignoreFile: ExecuteContext['ignoreFile'];
+  readonly secrets: ReadonlySet<string>;
   readonly noCache: boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
@@ -69,6 +70,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     usage: layerUsage(vertices, target, options.wanted),
     ignoreRules: options.ignoreRules,
     ignoreFile: options.ignoreFile,
+    secrets: options.secrets,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),
   };
