@@ -15,7 +15,7 @@ export function parseChallenge(header: string): Challenge | undefined {
 function toChallenge(scheme: string, parameters: ReadonlyMap<string, string>): Challenge | undefined {
   if (scheme === 'basic') return { scheme };
   const realm = parameters.get('realm');
-  if (scheme !== 'bearer' || realm === undefined) return undefined;
+  if (scheme !== 'bearer' || !realm) return undefined;
   const service = parameters.get('service');
   const scopes =
     parameters

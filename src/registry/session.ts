@@ -96,9 +96,9 @@ export class Session {
   async #follow(registry: string, first: Exchange, signal: AbortSignal): Promise<Exchange> {
     let exchange = first;
     for (let redirects = 0; isRedirect(exchange); redirects++) {
-      const location = URL.parse(exchange.response.header('location') ?? '', exchange.request.url.href);
+      const location = locationIn(exchange);
       await exchange.response.discard();
-      if (redirects >= maxRedirects || !location || !/^https?:$/.test(location.protocol)) {
+      if (redirects >= maxRedirects || !location) {
         throw new BuildError('REGISTRY_FAILED', `registry "${registry}" redirects to nowhere`, { hint: 'tell who runs the registry' });
       }
       // The request has no Authorization here: what the registry was shown is added on the way to the registry alone.
@@ -141,6 +141,12 @@ export class Session {
       throw unreachable(registry, { method: 'GET', url: secure }, error);
     }
   }
+}
+
+/** Where an answer sends us; undefined when it does not say, or to something that is no web address. */
+export function locationIn({ request, response }: Exchange): URL | undefined {
+  const location = URL.parse(response.header('location') || 'none:', request.url.href);
+  return location && /^https?:$/.test(location.protocol) ? location : undefined;
 }
 
 const isRepeatable = ({ body }: HttpRequest): boolean => body === undefined || typeof body === 'string' || body instanceof Uint8Array;

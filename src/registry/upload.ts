@@ -4,7 +4,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { refused } from './errors.ts';
 import { backOff } from './retry.ts';
-import type { Exchange, RegistryRequest, Session } from './session.ts';
+import { type Exchange, locationIn, type RegistryRequest, type Session } from './session.ts';
 
 export interface UploadOptions {
   readonly session: Session;
@@ -51,8 +51,8 @@ export async function upload(options: UploadOptions, signal: AbortSignal): Promi
 
 /** Where the next request of an upload goes. Throws REGISTRY_FAILED for an answer that does not say. */
 export function locationOf(registry: string, { request, response }: Exchange): URL {
-  const location = URL.parse(response.header('location') ?? '', request.url.href);
-  if (location && /^https?:$/.test(location.protocol)) return location;
+  const location = locationIn({ request, response });
+  if (location) return location;
   throw new BuildError('REGISTRY_FAILED', `registry "${registry}" does not say where to upload to`, { hint: 'tell who runs the registry' });
 }
 
