@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -48,6 +48,8 @@ export interface Installation {
   /** Where its user can write. */
   readonly temporary: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Whom the test's folder belongs to, when that is not us. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 const repo = join(import.meta.dirname, '../..');
@@ -127,6 +129,7 @@ export class Cooper implements AsyncDisposable {
 
 export async function makeCooper(installation: Installation = here): Promise<Cooper> {
   const directory = await mkdtemp(join(installation.temporary, 'cooper-e2e-'));
+  if (installation.owner) await chown(directory, installation.owner.uid, installation.owner.gid);
   return new Cooper(directory, installation);
 }
 

@@ -1,0 +1,42 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Installation } from './cooper.ts';
+import { tool } from './tools.ts';
+
+const repo = join(import.meta.dirname, '../..');
+/** An unprivileged user with a range in /etc/subuid and /etc/subgid. scripts/setup makes it. */
+const name = 'cooper-test';
+
+/** Why the tests of the rootless mode cannot run here; undefined when they can. */
+export async function whyNotRootless(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'only root can become another user';
+  return tool('id', ['-u', name]).then(
+    () => undefined,
+    () => `there is no user "${name}": run "npm run setup -- --test"`,
+  );
+}
+
+/** What is installed where that user can read it: the repo may lie below a home that is closed to others. */
+export async function installForUser(): Promise<Installation & AsyncDisposable> {
+  const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
+  const [uid, gid] = await Promise.all([tool('id', ['-u', name]), tool('id', ['-g', name])]);
+  const owner = { uid: Number(uid), gid: Number(gid) };
+  for (const each of ['bin', 'dist', 'package.json', 'native/target/release/cooper-worker', 'node_modules/node/bin/node']) {
+    await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
+  }
+  await rm(join(directory, 'dist/.cache'), { recursive: true, force: true });
+  const temporary = join(directory, 'tmp');
+  await mkdir(temporary);
+  await tool('chmod', ['-R', 'a+rX', directory]);
+  return {
+    command: ['setpriv', `--reuid=${uid.trim()}`, `--regid=${gid.trim()}`, '--init-groups', join(directory, 'bin/cooper')],
+    temporary,
+    owner,
+    // Nothing of root's session belongs to the user.
+    env: { USER: name, LOGNAME: name, TMPDIR: temporary, XDG_RUNTIME_DIR: '', XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' },
+    async [Symbol.asyncDispose]() {
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
