@@ -40,18 +40,30 @@ export function build({ signal = new AbortController().signal, ...options }: Bui
     .catch((error) => {
       // Whatever an abort breaks on its way is not the reason for the end.
       const reason = signal.aborted ? new BuildError('CANCELLED', 'the build was interrupted', { cause: error }) : error;
-      emit({
-        type: 'build.failed',
-        time: Date.now(),
-        code: reason instanceof BuildError ? reason.code : 'INTERNAL',
-        message: String(reason?.message ?? reason),
-      });
+      emit(failed(reason));
       throw reason;
     })
     .finally(() => events.end());
   // Who only reads the events learns of a failure by them.
   result.catch(() => {});
   return { result, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+}
+
+/** The last event of a build that failed: all that its error says. */
+function failed(reason: unknown): BuildEvent {
+  const time = Date.now();
+  if (!(reason instanceof BuildError))
+    return { type: 'build.failed', time, code: 'INTERNAL', message: reason instanceof Error ? reason.message : String(reason) };
+  const { code, message, range, hint, notes } = reason;
+  return {
+    type: 'build.failed',
+    time,
+    code,
+    message,
+    ...(range && { range }),
+    ...(hint !== undefined && { hint }),
+    ...(notes.length > 0 && { notes }),
+  };
 }
 
 /** The table of contents: read, plan, run, store, publish. */

@@ -8,6 +8,8 @@ export interface CommandEntry {
 
 /** Every command, in the order of the help. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  build: { summary: 'build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+  run: { summary: 'run a container from an image, in the foreground', load: () => import('./commands/run.ts') },
   push: { summary: 'send an image to its registry', load: () => import('./commands/push.ts') },
   pull: { summary: 'fetch an image from its registry', load: () => import('./commands/pull.ts') },
   tag: { summary: 'give an image another name', load: () => import('./commands/tag.ts') },

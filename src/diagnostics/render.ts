@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { BuildError } from './build-error.ts';
+import { DockerfileError } from './dockerfile-error.ts';
 import { excerpt } from './excerpt.ts';
 import { printable } from './printable.ts';
 import type { Range, SourceRange } from './source-range.ts';
@@ -28,8 +29,9 @@ export interface Finding {
   readonly notes?: readonly string[] | undefined;
 }
 
-/** An error as text that ends with a line break: place, message and code, the source line, the hint, the notes. */
+/** An error as text that ends with a line break: place, message and code, the source line, the hint, the notes. Of a Dockerfile, all errors. */
 export function renderError(error: BuildError, options: RenderOptions = {}): string {
+  if (error instanceof DockerfileError) return renderDiagnostics(error.findings, error.source, options);
   return renderFinding({ ...detailsOf(error), severity: 'error' }, options);
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { BuildError } from '../../src/diagnostics/build-error.ts';
+import { throwOnErrors } from '../../src/diagnostics/dockerfile-error.ts';
 import { renderDiagnostics, renderError } from '../../src/diagnostics/render.ts';
 import type { SourceRange } from '../../src/diagnostics/source-range.ts';
 
@@ -85,6 +86,17 @@ test('renderDiagnostics: one after the other, each with its line', () => {
     { file: 'Dockerfile', text: file },
   );
   assertGolden('diagnostics', text);
+});
+
+test('renderError: a Dockerfile with several errors shows them all', () => {
+  const findings = ['RUN', 'COPY'].map((words) => {
+    return { code: `${words}_CODE`, severity: 'error', message: `bad ${words}`, range: rangeOf(file, words) } as const;
+  });
+  const source = { file: 'Dockerfile', text: file };
+  assert.throws(
+    () => throwOnErrors(findings, source),
+    (error) => error instanceof BuildError && renderError(error) === renderDiagnostics(findings, source),
+  );
 });
 
 /** `UPDATE_GOLDEN=1` writes them; what it wrote is to be read before it is kept. */

@@ -1,0 +1,103 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type BuildResult, build } from '../../build.ts';
+import type { BuildOptions } from '../../build-options.ts';
+import { BuildError } from '../../diagnostics/build-error.ts';
+import { codes } from '../../diagnostics/codes.ts';
+import { rendererFor } from '../../progress/renderer.ts';
+import { type BuildFlags, buildFlags, defaultBuildFlags, unavailableBuildFlags } from '../build-flags.ts';
+import type { Caller } from '../caller.ts';
+import { defineCommand } from '../command.ts';
+import { type Globals, needRoot } from '../globals.ts';
+
+export const command = defineCommand<BuildFlags>({
+  name: 'build',
+  summary: 'builds an image from a Dockerfile',
+  operands: 'PATH',
+  count: [1, 1],
+  flags: buildFlags,
+  unavailable: unavailableBuildFlags,
+  details: [
+    'PATH is the build context: the directory whose files COPY and ADD can see, often ".". Progress goes to standard error; with -q the ' +
+      "digest of the image's manifest, the one that a push has, goes to standard output.",
+  ],
+  defaults: defaultBuildFlags,
+  run: async (flags, [path = ''], caller) => {
+    checkTogether(flags);
+    const mode = flags.quiet ? 'quiet' : flags.progress;
+    const render = rendererFor(mode, caller.color);
+    const running = build({ ...toBuildOptions(flags, path, caller), signal: caller.signal });
+    for await (const event of running) caller.writeMessage(render(event));
+    try {
+      await report(await running.result, flags, caller);
+      return 0;
+    } catch (error) {
+      // Whoever reads the events has been told by the last of them, and wants nothing else between them.
+      if (mode === 'json' && error instanceof BuildError) return codes[error.code].status;
+      throw error;
+    }
+  },
+});
+
+/** What each option allows and all together do not. */
+function checkTogether({ quiet, push, tags, outputs }: BuildFlags): void {
+  const streams = outputs.filter(({ destination }) => destination === '-').length;
+  if (push && tags.length === 0)
+    throw new BuildError('ARG_INVALID', '"--push" needs to know where to', { hint: 'name the image with --tag REGISTRY/NAME' });
+  if (streams > 1)
+    throw new BuildError('ARG_INVALID', 'two outputs cannot both go to standard output', {
+      hint: 'give one of them a file with dest=FILE',
+    });
+  if (streams > 0 && quiet) {
+    const hint = 'use --iidfile FILE for the digest, and --progress quiet';
+    throw new BuildError('ARG_INVALID', '"--quiet" prints the digest where an output goes: to standard output', { hint });
+  }
+}
+
+function toBuildOptions(flags: BuildFlags & Globals, path: string, { directory, environment, resultStream }: Caller): BuildOptions {
+  const { tags, target, buildArgs, labels, secrets, platform, network, noCache, pull, push, file } = flags;
+  return {
+    context: contextOf(path, directory),
+    root: needRoot(flags),
+    ...(file !== undefined && { dockerfile: file === '-' ? '/dev/stdin' : file }),
+    ...(target !== undefined && { target }),
+    ...(platform !== undefined && { platform }),
+    ...(network !== undefined && { network }),
+    ...{ tags, buildArgs, labels, secrets, noCache, pull, push, environment },
+    outputs: flags.outputs,
+    outputStream: resultStream,
+  };
+}
+
+function contextOf(path: string, directory: string): string {
+  const notYet = (what: string): BuildError =>
+    new BuildError('UNSUPPORTED', `${what} as build context is not there yet`, { hint: 'unpack it into a directory and give that' });
+  if (path === '-') throw notYet('an archive from standard input');
+  if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path)) throw notYet(`"${path}"`);
+  if (path === '') throw new BuildError('CONTEXT_INVALID', 'the build context is an empty name', { hint: 'for this directory write "."' });
+  return resolve(directory, path);
+}
+
+/** Writes what scripts read: the digest and the metadata. Keys are those of buildx. */
+async function report({ digest, configDigest, descriptor, tags }: BuildResult, flags: BuildFlags, { writeResult }: Caller): Promise<void> {
+  if (flags.iidFile !== undefined) await writeResultFile(flags.iidFile, digest);
+  if (flags.metadataFile !== undefined) {
+    const metadata = {
+      'containerimage.config.digest': configDigest,
+      'containerimage.descriptor': descriptor,
+      'containerimage.digest': digest,
+      ...(tags.length > 0 && { 'image.name': tags.join(',') }),
+    };
+    await writeResultFile(flags.metadataFile, `${JSON.stringify(metadata, undefined, 2)}\n`);
+  }
+  if (flags.quiet) await writeResult(`${digest}\n`);
+}
+
+async function writeResultFile(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new BuildError('EXPORT_FAILED', `cannot write "${path}": ${message}`, { cause, hint: 'the image itself is built' });
+  }
+}

@@ -1,0 +1,77 @@
+import { constants } from 'node:os';
+import { BuildError } from '../../diagnostics/build-error.ts';
+import { renderFinding } from '../../diagnostics/render.ts';
+import { EventQueue } from '../../event-queue.ts';
+import { runContainer } from '../../run.ts';
+import type { Caller } from '../caller.ts';
+import { defineCommand } from '../command.ts';
+import { needRoot } from '../globals.ts';
+import { defaultRunFlags, type RunFlags, runFlags, unavailableRunFlags } from '../run-flags.ts';
+
+/** So many times the user asks the program to end; then it is ended. */
+const patience = 2;
+
+export const command = defineCommand<RunFlags>({
+  name: 'run',
+  summary: 'runs a container from an image, in the foreground',
+  operands: 'IMAGE [ARG...]',
+  count: [1, Number.POSITIVE_INFINITY],
+  stopAtWord: true,
+  flags: runFlags,
+  unavailable: unavailableRunFlags,
+  details: [
+    "ARGs take the place of the image's CMD. The exit status is that of the program. The container and all that it wrote are gone when it " +
+      'ends; signals are passed on to the program, and the third Ctrl-C ends it.',
+  ],
+  defaults: defaultRunFlags,
+  run: async ({ remove, ...flags }, [image = '', ...argv], caller) => {
+    if (!remove) throw new BuildError('UNSUPPORTED', 'containers that are kept are not there yet', { hint: 'leave out "--rm=false"' });
+    const { env, volumes, ports, network, workdir, user, entrypoint, hostname } = flags;
+    const output = outputTo(caller);
+    const signals = signalsOf(caller);
+    const { exitCode } = await runContainer(
+      {
+        root: needRoot(flags),
+        ...{ image, argv, env, volumes, ports, network },
+        ...(workdir !== undefined && { workdir }),
+        ...(user !== undefined && { user }),
+        ...(entrypoint !== undefined && { entrypoint }),
+        ...(hostname !== undefined && { hostname }),
+        environment: caller.environment,
+        onOutput: output.write,
+        onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),
+        signals,
+      },
+      AbortSignal.any([caller.signal, output.failed]),
+    ).catch((error) => {
+      output.failed.throwIfAborted();
+      throw error;
+    });
+    return exitCode;
+  },
+});
+
+/** Passes output on as it is. A standard output that cannot be written ends the run, with that error. */
+function outputTo({ writeResult, writeMessage }: Caller): {
+  readonly write: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
+  readonly failed: AbortSignal;
+} {
+  const failure = new AbortController();
+  const write = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
+    if (stream === 'stderr') writeMessage(bytes);
+    else writeResult(bytes).catch((error) => failure.abort(error));
+  };
+  return { write, failed: failure.signal };
+}
+
+/** Signals for the program, from when it is there to get them (the first one is asked for then): before, they end the command. */
+async function* signalsOf({ takeSignals }: Caller): AsyncGenerator<number, void> {
+  const queue = new EventQueue<number>();
+  let asked = 0;
+  const giveBack = takeSignals((name) => {
+    queue.push(constants.signals[name]);
+    if (name === 'SIGINT' || name === 'SIGTERM') asked++;
+    if (asked === patience) giveBack();
+  });
+  yield* queue;
+}
