@@ -1,30 +1,26 @@
-import type { BuildOptions } from './build-options.ts';
-import { BuildError } from './diagnostics/build-error.ts';
 import type { LayerProvider } from './execute/layer-provider.ts';
 import type { Platform } from './oci/platform.ts';
-import { formatReference, parseReference } from './oci/reference.ts';
 import type { ImageResolver, ResolvedImage } from './plan/plan.ts';
-import type { BuildEvent } from './progress/events.ts';
-import type { Store } from './store/store.ts';
-import { layersOf, readStoredImage } from './store/stored-image.ts';
+import { fetchLayers, type PullOptions, resolveImage } from './pull.ts';
 
-/** Finds the images of FROM: in the store, else in their registry. Layers are fetched when a step needs them. */
+/** Finds the images of FROM: in the store, else in their registry. Their layers are fetched when a step needs them. */
 export class BaseImages implements ImageResolver {
-  readonly #store: Store;
+  readonly #options: PullOptions;
   readonly #layers: LayerProvider;
 
-  constructor(store: Store, layers: LayerProvider, _options: BuildOptions, _emit: (event: BuildEvent) => void) {
-    this.#store = store;
+  constructor(layers: LayerProvider, options: PullOptions) {
     this.#layers = layers;
+    this.#options = options;
   }
 
-  async resolve(reference: string, _platform: Platform, _signal: AbortSignal): Promise<ResolvedImage> {
-    const name = formatReference(parseReference(reference));
-    const ref = await this.#store.refs.get(name);
-    if (!ref) throw new BuildError('BASE_NOT_FOUND', `no image "${reference}"`);
-    const image = await readStoredImage(this.#store, ref.descriptor);
-    const layers = layersOf(image);
-    this.#layers.addForeign({ layers, fetch: async () => {} });
-    return { reference: name, digest: image.descriptor.digest, config: image.config, layers };
+  async resolve(reference: string, platform: Platform, signal: AbortSignal): Promise<ResolvedImage> {
+    const image = await resolveImage(reference, platform, this.#options, signal);
+    this.#layers.addForeign({
+      layers: image.layers,
+      fetch: async (fetchSignal) => {
+        await fetchLayers(image, this.#options, fetchSignal);
+      },
+    });
+    return image;
   }
 }

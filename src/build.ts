@@ -14,8 +14,11 @@ import type { Digest } from './oci/digest.ts';
 import { plan } from './plan/index.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { publishImage, wantedParts } from './publish-image.ts';
+import { Registry } from './registry/registry.ts';
 import { openSession, type Session } from './session.ts';
 import { storeImage } from './store-image.ts';
+import type { TransferEvent } from './transfer.ts';
+import { taskOfTransfer } from './transfer-events.ts';
 
 /** What a build gave. `digest` is that of the manifest: the one that a push has. */
 export interface BuildResult {
@@ -82,7 +85,10 @@ async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => vo
 
   const session = await opening;
   const layers = new LayerProvider(session.store, session.worker);
-  const bases = new BaseImages(session.store, layers, options, emit);
+  const registry = new Registry({ environment: options.environment ?? {} });
+  cleanup.defer(() => registry.close());
+  const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
+  const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer });
   const planned = await plan(dockerfile, source, options, bases, signal);
   for (const { code, message } of planned.warnings) emit({ type: 'warning', time: Date.now(), code, message });
   emit({
@@ -108,7 +114,7 @@ async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => vo
     signal,
   );
   const image = await storeImage(planned, graph, { store: session.store, layers }, signal);
-  const tags = await publishImage(image, graph, { ...session, options, emit }, signal);
+  const tags = await publishImage(image, graph, { ...session, registry, options, emit }, signal);
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags };

@@ -4,10 +4,15 @@ import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecutedGraph } from './execute/execute-graph.ts';
 import { formatReference, parseReference } from './oci/reference.ts';
 import type { BuildEvent } from './progress/events.ts';
+import { pushImage } from './push.ts';
+import type { Registry } from './registry/registry.ts';
 import type { Session } from './session.ts';
 import type { StoredImage } from './store-image.ts';
+import type { TransferEvent } from './transfer.ts';
+import { taskOfTransfer } from './transfer-events.ts';
 
 interface PublishOptions extends Pick<Session, 'worker' | 'store'> {
+  readonly registry: Registry;
   readonly options: BuildOptions;
   readonly emit: (event: BuildEvent) => void;
 }
@@ -32,7 +37,11 @@ export async function publishImage(
     await task(context, `export to ${describe(output)}`, () => writeOutput(output, image, graph, names, context, signal));
   }
   if (options.push) {
-    throw new BuildError('UNSUPPORTED', 'pushing is not there yet', { hint: 'copy the image with skopeo' });
+    const { store, registry, emit } = context;
+    const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('push', event));
+    for (const name of names) {
+      await task(context, `push ${name}`, () => pushImage(image.descriptor, parseReference(name), { store, registry, onTransfer }, signal));
+    }
   }
   return names;
 }
@@ -69,8 +78,8 @@ async function makeDirectory(path: string): Promise<void> {
 
 const describe = ({ type, destination }: OutputOption): string => `${type} ${destination}`;
 
-async function task(context: PublishOptions, name: string, work: (id: string) => Promise<void>): Promise<void> {
+async function task(context: PublishOptions, name: string, work: () => Promise<void>): Promise<void> {
   context.emit({ type: 'task.started', time: Date.now(), id: name, name });
-  await work(name);
+  await work();
   context.emit({ type: 'task.completed', time: Date.now(), id: name });
 }

@@ -2,9 +2,12 @@ import { BuildError } from './diagnostics/build-error.ts';
 import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import type { NetworkMode } from './graph/spec.ts';
+import type { Descriptor } from './oci/descriptor.ts';
 import type { ContainerConfig } from './oci/image-config.ts';
+import { hostPlatform } from './oci/platform.ts';
 import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
+import type { Store } from './store/store.ts';
 import { layersOf, readStoredImage } from './store/stored-image.ts';
 import type { SandboxMount, SandboxParams } from './worker/protocol.ts';
 import type { Worker } from './worker/worker.ts';
@@ -37,7 +40,7 @@ export interface RunOptions {
 export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
   await using session = await openSession(options.root, signal);
   const { worker } = session;
-  const image = await readStoredImage(session.store, (await findImage(session.store, options.image)).descriptor);
+  const image = await readStoredImage(session.store, await locate(session.store, options, signal));
   const { config } = image;
   const layers = layersOf(image);
   const provider = new LayerProvider(session.store, worker);
@@ -53,6 +56,21 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
     onStream: (stream) => void forwardSignals(worker, stream, options.signals),
   });
   return { exitCode: result.exitCode, ...(result.signal !== undefined && { signal: result.signal }) };
+}
+
+/** The image in the store; as `docker run` does, one that is not there is pulled. */
+async function locate(store: Store, { image, environment = {} }: RunOptions, signal: AbortSignal): Promise<Descriptor> {
+  try {
+    return (await findImage(store, image)).descriptor;
+  } catch (error) {
+    if (!(error instanceof BuildError) || error.code !== 'IMAGE_NOT_FOUND' || /^(sha256:)?[0-9a-f]{12,64}$/.test(image)) throw error;
+    // Loaded only here: most containers are run from what is in the store.
+    const [{ pullImage }, { Registry }] = await Promise.all([import('./pull.ts'), import('./registry/registry.ts')]);
+    await using cleanup = new AsyncDisposableStack();
+    const registry = new Registry({ environment });
+    cleanup.defer(() => registry.close());
+    return (await pullImage(image, hostPlatform(), { store, registry }, signal)).descriptor;
+  }
 }
 
 /** What is not a matter of files. Source: Docker's `run`: arguments replace CMD, --entrypoint drops it. */
