@@ -22,6 +22,7 @@ export const diagnosticCodes = {
   MISSING_ARGUMENT: { severity: 'error', meaning: 'the instruction needs more arguments' },
   NO_STAGE: { severity: 'error', meaning: 'an instruction stands before the first FROM, or there is no FROM' },
   NOT_KEY_VALUE: { severity: 'error', meaning: 'an argument is not of the form name=value' },
+  QUOTE_UNTERMINATED: { severity: 'error', meaning: 'a quote is left open in a script with heredocs' },
   STAGE_NAME_INVALID: { severity: 'error', meaning: 'the name of a stage has characters that it cannot have' },
   SYNTAX_ERROR: { severity: 'error', meaning: 'the text is not what the grammar expects' },
   TOO_MANY_ARGUMENTS: { severity: 'error', meaning: 'the instruction takes fewer arguments' },

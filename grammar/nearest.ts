@@ -1,19 +1,26 @@
 /** Words longer than this are no misspelling of a name of ours, and comparing them would cost their length. */
 const LONGEST = 32;
 
-/** The candidate that `word` most likely means: a third of it may be wrong, or two letters. Undefined when none is near. */
+/** The candidate that `word` most likely means: a third of it may be wrong, or two letters missing. Undefined when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (word.length > LONGEST) return undefined;
+  if (word.length < 2 || word.length > LONGEST) return undefined;
   let best: string | undefined;
-  let bestDistance = Math.min(Math.max(2, Math.floor(word.length / 3)) + 1, word.length);
+  let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
+    const allowed = Math.max(isAbbreviation(word, candidate) ? 2 : 1, Math.floor(word.length / 3));
+    if (distance > allowed || distance >= bestDistance) continue;
+    best = candidate;
+    bestDistance = distance;
   }
   return best;
+}
+
+/** True if letters are missing, and nothing else is wrong. */
+function isAbbreviation(word: string, candidate: string): boolean {
+  let at = 0;
+  for (const letter of candidate) if (letter === word[at]) at++;
+  return at === word.length;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */

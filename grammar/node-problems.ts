@@ -4,6 +4,7 @@ import { shorten } from './instructions/argument-count.ts';
 import { instructionNames } from './instructions/index.ts';
 import type { Layout } from './instructions/syntax.ts';
 import type { HeredocStart } from './lex/heredoc.ts';
+import { unquote } from './lex/quoted-word.ts';
 import { nearest } from './nearest.ts';
 
 export function reportOpenHeredoc({ name, chomp }: HeredocStart, range: Range, report: Report): void {
@@ -26,6 +27,15 @@ export function reportBlankLine(range: Range, report: Report): void {
 export function reportNotStrings(range: Range, report: Report): void {
   const message = 'the exec form is an array of strings only';
   report({ code: 'EXEC_FORM_NOT_STRINGS', message, range, hint: 'put every element in double quotes' });
+}
+
+/** Where a script has a `<<`, its words have to be told from each other to find heredocs. Source: BuildKit refuses the same. */
+export function checkQuotes(layout: Layout, made: Pick<Instruction, 'form' | 'args' | 'argRanges'>, report: Report): void {
+  const [text = ''] = made.args;
+  const [range] = made.argRanges;
+  if (layout !== 'script' || made.form !== 'shell' || !range || !text.includes('<<') || unquote(text) !== undefined) return;
+  const message = 'a quote is left open, so a heredoc may not be seen';
+  report({ code: 'QUOTE_UNTERMINATED', message, range, hint: 'close the quote, or escape it with a backslash' });
 }
 
 /** Arrays with single quotes, no quotes, or a comma too many: valid as a shell command, and seldom meant so. */

@@ -9,7 +9,7 @@ import { syntaxOf } from './instructions/index.ts';
 import { notTriggers, onbuild } from './instructions/onbuild.ts';
 import { endInFile, type LogicalLine } from './lex/logical-line.ts';
 import type { Payload } from './lex/scanner.ts';
-import { reportBlankLine, reportNotStrings, reportOpenHeredoc, reportUnknown, warnOfBrokenExec } from './node-problems.ts';
+import { checkQuotes, reportBlankLine, reportNotStrings, reportOpenHeredoc, reportUnknown, warnOfBrokenExec } from './node-problems.ts';
 import type { Positions } from './positions.ts';
 import { CheckKind, ExecNotStrings, LegacyName } from './tokens.ts';
 
@@ -78,6 +78,7 @@ function makeDirect(direct: CstNode, making: Making): Instruction | undefined {
     else {
       syntax.check({ ...made, nameRange }, report);
       warnOfBrokenExec(syntax.layout, made, report);
+      checkQuotes(syntax.layout, made, report);
     }
   }
   return made;

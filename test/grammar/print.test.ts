@@ -4,7 +4,7 @@ import { parseDockerfile } from '../../grammar/parse.ts';
 import { astToJSON } from '../../grammar/print.ts';
 
 test('astToJSON: the contract, with its fields in their order', () => {
-  const text = '# syntax=a\nFROM x AS y\nONBUILD COPY --link --chown=1 <<-E /f\n\tt\n\tE\nCMD ["a"]\nFOO\n';
+  const text = '# syntax=a\nFROM x AS y\nONBUILD COPY --link --chown=1 <<-E /f\n\tt\n\tE\nCMD ["a"]\nFRM \n';
   const at = (line: number, column: number, offset: number) => ({ line, column, offset });
   const want = {
     directives: { syntax: 'a' },
@@ -34,13 +34,13 @@ test('astToJSON: the contract, with its fields in their order', () => {
         range: { start: at(3, 1, 23), end: at(5, 3, 66) },
       },
       { name: 'CMD', flags: [], form: 'exec', args: ['a'], heredocs: [], range: { start: at(6, 1, 67), end: at(6, 10, 76) } },
-      { name: 'FOO', flags: [], form: 'words', args: [], heredocs: [], range: { start: at(7, 1, 77), end: at(7, 4, 80) } },
+      { name: 'FRM', flags: [], form: 'words', args: [], heredocs: [], range: { start: at(7, 1, 77), end: at(7, 5, 81) } },
     ],
     diagnostics: [
       {
         code: 'UNKNOWN_INSTRUCTION',
         severity: 'error',
-        message: 'unknown instruction "FOO"',
+        message: 'unknown instruction "FRM"',
         range: { start: at(7, 1, 77), end: at(7, 4, 80) },
         hint: 'did you mean FROM?',
       },
