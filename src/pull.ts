@@ -119,7 +119,8 @@ async function platformDocument(
     );
   const { registry: host, repository } = reference;
   const found = await registry.document({ registry: host, repository, digest: selected.digest }, signal);
-  if (documentKind(found.descriptor.mediaType) === 'manifest') return { ...found, descriptor: { ...found.descriptor, platform } };
+  if (documentKind(found.descriptor.mediaType) === 'manifest')
+    return { ...found, descriptor: { ...found.descriptor, ...(selected.platform && { platform: selected.platform }) } };
   throw new BuildError(
     'IMAGE_INVALID',
     `the index of "${familiarReference(reference)}" names "${selected.digest}" as a manifest, and it is none`,
@@ -147,10 +148,11 @@ function layerOf({ mediaType, digest, size }: Descriptor, name: string): Descrip
   throw new BuildError('IMAGE_INVALID', `"${name}" has a layer of type "${mediaType}"`, { hint });
 }
 
-/** Some tools write configs without a platform: those are taken to fit. */
+/** Some tools write configs without a platform, and many without a variant: those are taken to fit. */
 function fits({ os, architecture, variant }: ImageConfig, wanted: Platform): boolean {
   if (os === '' || architecture === '') return true;
-  return platformMatches({ os, architecture, ...(variant ? { variant } : {}) }, wanted);
+  const known = variant || wanted.variant;
+  return platformMatches({ os, architecture, ...(known ? { variant: known } : {}) }, wanted);
 }
 
 function wrongPlatform(reference: Reference, wanted: Platform, offered: readonly Platform[]): BuildError {

@@ -25,15 +25,16 @@ export async function transferAll(
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
   const limit = pLimit(concurrency);
-  const moves = [...unique.values()].map((blob) =>
-    limit(async () => {
+  const moveOne = async (blob: Descriptor) => {
+    try {
       either.throwIfAborted();
       await move(blob, either);
-    }).catch((error: unknown) => {
+    } catch (error) {
       failure.abort(error);
       throw error;
-    }),
-  );
+    }
+  };
+  const moves = [...unique.values()].map((blob) => limit(moveOne, blob));
   // All have ended before this does: nobody writes to the store after its caller has gone on.
   await Promise.allSettled(moves);
   either.throwIfAborted();

@@ -100,6 +100,12 @@ const isString = (value: unknown): value is string => typeof value === 'string';
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function malformed(where: string, expected: string, found: unknown): BuildError {
-  const shown = JSON.stringify(found)?.slice(0, 80) ?? 'nothing';
-  return new BuildError('IMAGE_INVALID', `${where}: expected ${expected}, found ${shown}`, { hint: malformedHint });
+  return new BuildError('IMAGE_INVALID', `${where}: expected ${expected}, found ${shown(found)}`, { hint: malformedHint });
+}
+
+/** Never what is inside of a list or an object: it may be nested deeper than any stack is high. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return JSON.stringify(value)?.slice(0, 80) ?? 'nothing';
 }

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Expected } from '../oci/verify.ts';
 import { refused } from './errors.ts';
-import { backOff, isTransient, type RetryOptions } from './retry.ts';
+import { backOff, isTransient, pause, type RetryOptions } from './retry.ts';
 import type { Exchange } from './session.ts';
 import type { HttpResponse } from './transport.ts';
 
@@ -42,7 +41,7 @@ export async function* download(options: DownloadOptions, signal: AbortSignal): 
     }
     failures = offset - before >= progressBytes ? 1 : failures + 1;
     if (failures >= retry.attempts) throw broken(options, offset, cause);
-    await sleep(backOff(failures, retry.baseMs), undefined, { signal });
+    await pause(backOff(failures, retry.baseMs), signal);
   }
 }
 

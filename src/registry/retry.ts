@@ -50,7 +50,7 @@ export async function retrying(
     } catch (error) {
       if (last || signal.aborted || !isTransient(error)) throw error;
     }
-    await sleep(waitMs ?? backOff(attempt, baseMs), undefined, { signal });
+    await pause(waitMs ?? backOff(attempt, baseMs), signal);
   }
 }
 
@@ -67,4 +67,9 @@ export function retryAfter(value: string | undefined, now: number = Date.now()):
   // Date.parse reads nearly anything; every form of an HTTP date begins with a day's name.
   const date = /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** Waits. Throws the signal's own reason when it is aborted. */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

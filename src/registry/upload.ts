@@ -1,9 +1,8 @@
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { refused } from './errors.ts';
-import { backOff } from './retry.ts';
+import { backOff, pause } from './retry.ts';
 import { type Exchange, locationIn, type RegistryRequest, type Session } from './session.ts';
 
 export interface UploadOptions {
@@ -45,7 +44,7 @@ export async function upload(options: UploadOptions, signal: AbortSignal): Promi
     }
     if (attempt >= session.retry.attempts) throw failure;
     location = undefined;
-    await sleep(backOff(attempt, session.retry.baseMs), undefined, { signal });
+    await pause(backOff(attempt, session.retry.baseMs), signal);
   }
 }
 

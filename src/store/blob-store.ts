@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import pLimit from 'p-limit';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
@@ -117,15 +118,18 @@ export class LayoutBlobStore extends LayoutBlobs implements BlobStore {
   }
 
   async sync(digests: readonly Digest[]): Promise<void> {
-    for (const digest of digests) {
-      if (this.#durable.has(digest)) continue;
-      await storing('write a blob to the disk', async () => {
-        await using file = await open(this.path(digest), 'r');
-        await file.sync();
-      });
-      this.#durable.add(digest);
-    }
+    const limit = pLimit(16); // Side by side they share the flushes of the disk.
+    await Promise.all(digests.map((digest) => limit(() => this.#syncOne(digest))));
     await syncDirectory(this.directory);
+  }
+
+  async #syncOne(digest: Digest): Promise<void> {
+    if (this.#durable.has(digest)) return;
+    await storing('write a blob to the disk', async () => {
+      await using file = await open(this.path(digest), 'r');
+      await file.sync();
+    });
+    this.#durable.add(digest);
   }
 
   /** The descriptor of bytes that are there already: an unchanged build writes nothing. */
