@@ -72,7 +72,7 @@ export class Transport {
   }
 
   async #start(): Promise<Loaded> {
-    const { Agent, EnvHttpProxyAgent, request } = await import('undici');
+    const { Agent, EnvHttpProxyAgent, request } = await import('./undici.ts');
     const { connectMs, headMs, idleMs } = this.#timeouts;
     const options = { connect: { timeout: connectMs }, headersTimeout: headMs, bodyTimeout: idleMs };
     const value = (name: string) => this.#environment[name.toLowerCase()] ?? this.#environment[name] ?? '';
