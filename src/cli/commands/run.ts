@@ -26,21 +26,21 @@ export const command = defineCommand<RunFlags>({
   defaults: defaultRunFlags,
   run: async ({ remove, ...flags }, [image = '', ...argv], caller) => {
     if (!remove) throw new BuildError('UNSUPPORTED', 'containers that are kept are not there yet', { hint: 'leave out "--rm=false"' });
-    const { env, volumes, ports, network, workdir, user, entrypoint, hostname } = flags;
+    const { env, volumes, ports, network, workdir, entrypoint, hostname } = flags;
     const output = outputTo(caller);
-    const signals = signalsOf(caller);
+    using typed = signalsFor(caller);
     const { exitCode } = await runContainer(
       {
         root: needRoot(flags),
         ...{ image, argv, env, volumes, ports, network },
         ...(workdir !== undefined && { workdir }),
-        ...(user !== undefined && { user }),
+        ...(flags.user !== undefined && { user: flags.user }),
         ...(entrypoint !== undefined && { entrypoint }),
         ...(hostname !== undefined && { hostname }),
         environment: caller.environment,
         onOutput: output.write,
         onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),
-        signals,
+        signals: typed.signals,
       },
       AbortSignal.any([caller.signal, output.failed]),
     ).catch((error) => {
@@ -64,14 +64,22 @@ function outputTo({ writeResult, writeMessage }: Caller): {
   return { write, failed: failure.signal };
 }
 
-/** Signals for the program, from when it is there to get them (the first one is asked for then): before, they end the command. */
-async function* signalsOf({ takeSignals }: Caller): AsyncGenerator<number, void> {
+/** Signals for the program, from when it is there to get them (the first one is asked for then) to its end. Else they end the command. */
+function signalsFor({ takeSignals }: Caller): Disposable & { readonly signals: AsyncIterable<number> } {
   const queue = new EventQueue<number>();
+  let giveBack = (): void => {};
   let asked = 0;
-  const giveBack = takeSignals((name) => {
-    queue.push(constants.signals[name]);
-    if (name === 'SIGINT' || name === 'SIGTERM') asked++;
-    if (asked === patience) giveBack();
-  });
-  yield* queue;
+  async function* signals(): AsyncGenerator<number, void> {
+    giveBack = takeSignals((name) => {
+      queue.push(constants.signals[name]);
+      if (name === 'SIGINT' || name === 'SIGTERM') asked++;
+      if (asked === patience) giveBack();
+    });
+    yield* queue;
+  }
+  const end = (): void => {
+    giveBack();
+    queue.end();
+  };
+  return { signals: signals(), [Symbol.dispose]: end };
 }
