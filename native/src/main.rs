@@ -6,6 +6,7 @@ mod copy;
 mod digest;
 mod doctor;
 mod error;
+mod export;
 mod handle;
 mod hello;
 mod index;

@@ -1,14 +1,17 @@
 //! Dispatch of `tree.*`, `layer.*` and `file.*`: one row per method, one function each.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::context::RequestContext;
-use crate::copy;
 use crate::error::Error;
 use crate::layer::requests as layer;
+use crate::layer::unpack_all;
 use crate::serve::{decode, to_value};
 use crate::session::Session;
 use crate::tree::requests as tree;
+use crate::{copy, export};
 
 /// `None` when the method is none of these.
 pub fn dispatch(
@@ -18,33 +21,25 @@ pub fn dispatch(
     request: &RequestContext,
 ) -> Option<Result<Value, Error>> {
     Some(match method {
-        "tree.select" => decode(params)
-            .and_then(|params| tree::select(session, params))
-            .and_then(to_value),
-        "tree.digest" => decode(params)
-            .and_then(|params| tree::digest(session, params))
-            .and_then(to_value),
-        "tree.user" => decode(params)
-            .and_then(|params| tree::find_user(session, params))
-            .and_then(to_value),
-        "tree.stat" => decode(params)
-            .and_then(|params| tree::stat(session, params))
-            .and_then(to_value),
-        "layer.pack" => decode(params)
-            .and_then(|params| layer::pack(session, params, request))
-            .and_then(to_value),
-        "layer.compress" => decode(params)
-            .and_then(|params| layer::compress(session, params, request))
-            .and_then(to_value),
-        "file.copy" => decode(params)
-            .and_then(|params| copy::copy(session, params, request))
-            .and_then(to_value),
-        "file.mkdir" => decode(params)
-            .and_then(|params| copy::mkdir(session, params, request))
-            .and_then(to_value),
-        "tree.export" | "layer.unpack" | "layer.index" => {
-            Err(Error::internal(format!("method \"{method}\" is not there")))
-        }
+        "tree.select" => run(params, |params| tree::select(session, params)),
+        "tree.digest" => run(params, |params| tree::digest(session, params)),
+        "tree.user" => run(params, |params| tree::find_user(session, params)),
+        "tree.stat" => run(params, |params| tree::stat(session, params)),
+        "tree.export" => run(params, |params| export::export(session, params)),
+        "layer.unpack" => run(params, |params| unpack_all::unpack(session, params, request)),
+        "layer.index" => run(params, |params| unpack_all::index(session, params, request)),
+        "layer.pack" => run(params, |params| layer::pack(session, params, request)),
+        "layer.compress" => run(params, |params| layer::compress(session, params, request)),
+        "file.copy" => run(params, |params| copy::copy(session, params, request)),
+        "file.mkdir" => run(params, |params| copy::mkdir(session, params, request)),
         _ => return None,
     })
+}
+
+/// Params in, result out.
+fn run<P: DeserializeOwned, R: Serialize>(
+    params: Value,
+    work: impl FnOnce(P) -> Result<R, Error>,
+) -> Result<Value, Error> {
+    to_value(work(decode(params)?)?)
 }

@@ -2,6 +2,7 @@
 
 pub mod chmod;
 pub mod draft;
+pub mod materialize;
 pub mod place;
 
 use std::collections::HashMap;

@@ -3,10 +3,16 @@
 pub mod blob;
 pub mod commit;
 pub mod content;
+pub mod extract;
+pub mod inflate;
 pub mod layout;
 pub mod pack;
+pub mod remove;
 pub mod requests;
 pub mod stable;
+pub mod tar_read;
 pub mod tar_write;
+pub mod unpack;
+pub mod unpack_all;
 pub mod upper;
 pub mod write;

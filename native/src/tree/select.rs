@@ -12,8 +12,8 @@ use crate::index::path;
 pub struct Match {
     /// The place of the pattern in `sources`.
     pub source: usize,
-    /// The last name of the path as it was written or matched, before a symlink there was followed. Empty for the root.
-    pub name: Vec<u8>,
+    /// In the source, symlinks followed; of the pivot with --parents.
+    pub path: Vec<u8>,
     /// A directory gives its contents, everything else itself.
     pub directory: bool,
     /// Of the directory itself.
@@ -109,20 +109,20 @@ impl<'s> Selector<'_, 's> {
                 .collect();
             matches.push(Match {
                 source,
-                name,
+                path: resolved,
                 directory: true,
                 top: Some(node.meta),
                 items,
             });
         } else if !self.exclude.excludes(&self.exclude.matched_from_root(&name)) && node.meta.kind != Kind::Socket {
             let item = Item {
-                path: resolved,
-                to: name.clone(),
+                path: resolved.clone(),
+                to: name,
                 node,
             };
             matches.push(Match {
                 source,
-                name,
+                path: resolved,
                 directory: false,
                 top: None,
                 items: vec![item],
@@ -130,7 +130,7 @@ impl<'s> Selector<'_, 's> {
         } else {
             matches.push(Match {
                 source,
-                name,
+                path: resolved,
                 directory: false,
                 top: None,
                 items: Vec::new(),
@@ -164,7 +164,7 @@ impl<'s> Selector<'_, 's> {
         if !items.is_empty() {
             matches.push(Match {
                 source: at,
-                name: Vec::new(),
+                path: pivot,
                 directory: true,
                 top: None,
                 items,

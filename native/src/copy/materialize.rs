@@ -1,0 +1,55 @@
+//! Copies of selected files, for mounts: a RUN never sees the user's own directory.
+
+use std::os::fd::OwnedFd;
+
+use super::draft::Draft;
+use crate::error::Error;
+use crate::index::entry::Kind;
+use crate::index::path;
+use crate::index::view::View;
+use crate::layer::commit;
+use crate::layer::content::Content;
+use crate::layer::write::write_tree;
+use crate::protocol::Selection;
+use crate::session::Session;
+use crate::tree::source::Tree;
+use crate::tree::{digest, open};
+
+/// Writes the selected files to an empty directory, each at its path in the source (directories above it included).
+pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd) -> Result<(), Error> {
+    let tree = open::source(session, &selection.source)?;
+    let mut matches = open::selected(&tree, selection)?;
+    digest::load_xattrs(&tree, &mut matches)?;
+    let mut draft = Draft::new(View::default());
+    for found in matches {
+        if found.directory {
+            add_directories(&mut draft, &tree, &found.path)?;
+        }
+        for item in found.items {
+            add_directories(&mut draft, &tree, path::split(&item.path).0)?;
+            let content = match item.node.meta.kind {
+                Kind::Directory => {
+                    draft.add_directory(&item.path, item.node.meta)?;
+                    continue;
+                }
+                Kind::File => tree.content(&item.path, &item.node)?,
+                _ => Content::None,
+            };
+            draft.add_leaf(&item.path, item.node.meta, content, item.node.link_id.map(|id| (0, id)))?;
+        }
+    }
+    write_tree(directory, &draft.finish(), commit::form(session))
+}
+
+/// The directories down to a path, with the source's attributes.
+fn add_directories(draft: &mut Draft, tree: &Tree<'_>, at: &[u8]) -> Result<(), Error> {
+    let all: Vec<&[u8]> = path::ancestors(at).chain((!at.is_empty()).then_some(at)).collect();
+    for above in all {
+        if !draft.is_dir(above)
+            && let Some(node) = tree.stat(above)?
+        {
+            draft.add_directory(above, node.meta)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,421 @@
+//! Reads tar: v7, ustar, PAX, GNU long names and base-256 numbers. It comes from outside: every length meets a limit before anything is
+//! allocated for it, and where headers contradict each other the answer is that of Go's archive/tar, which most registries' images are
+//! made and checked with: PAX over GNU over ustar.
+
+use std::io::Read;
+
+use super::tar_write::{BLOCK, padded};
+use crate::error::Error;
+use crate::index::entry::{Kind, Meta, Xattrs};
+use crate::index::path;
+use crate::tree::xattr;
+
+/// Longest PAX header or GNU long name, in bytes.
+const MAX_METADATA: u64 = 1024 * 1024;
+/// Headers that may stand before one entry.
+const MAX_CHAIN: usize = 8;
+
+/// One entry of an archive, as it is written there: the path is not cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub path: Vec<u8>,
+    pub meta: Meta,
+    /// Where its content begins in the archive.
+    pub offset: u64,
+}
+
+/// A tar stream.
+pub struct TarReader<R> {
+    input: R,
+    /// Bytes read so far.
+    at: u64,
+    /// Content of the current entry that was not read yet, and the padding after it.
+    content: u64,
+    padding: u64,
+    ended: bool,
+}
+
+impl<R: Read> TarReader<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            at: 0,
+            content: 0,
+            padding: 0,
+            ended: false,
+        }
+    }
+
+    /// The next entry; what is left of the one before is skipped.
+    pub fn next(&mut self) -> Result<Option<Header>, Error> {
+        let mut extended = Extended::default();
+        for _ in 0..MAX_CHAIN {
+            self.skip_content()?;
+            let Some(block) = self.next_block()? else {
+                return if extended.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(invalid("ends in the middle of an entry"))
+                };
+            };
+            let raw = Raw::parse(&block)?;
+            match raw.type_flag {
+                b'x' => extended.pax = parse_pax(&self.metadata(raw.size)?)?,
+                // Global headers say nothing that layers use.
+                b'g' => drop(self.metadata(raw.size)?),
+                b'L' => extended.path = Some(text(&self.metadata(raw.size)?)),
+                b'K' => extended.link = Some(text(&self.metadata(raw.size)?)),
+                _ => return self.entry(raw, extended).map(Some),
+            }
+        }
+        Err(invalid("has too many headers before an entry"))
+    }
+
+    /// Content of the current entry; 0 at its end.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let length = usize::try_from(self.content).unwrap_or(usize::MAX).min(buffer.len());
+        if length == 0 {
+            return Ok(0);
+        }
+        let count = self.input.read(&mut buffer[..length]).map_err(failed)?;
+        if count == 0 {
+            return Err(invalid("ends in the middle of a file"));
+        }
+        self.content -= count as u64;
+        self.at += count as u64;
+        Ok(count)
+    }
+
+    /// Reads whatever stands after the end, so that the stream's own end is met.
+    pub fn finish(mut self) -> Result<R, Error> {
+        std::io::copy(&mut self.input, &mut std::io::sink()).map_err(failed)?;
+        Ok(self.input)
+    }
+
+    fn entry(&mut self, raw: Raw, mut extended: Extended) -> Result<Header, Error> {
+        let size = extended.pax.size.unwrap_or(raw.size);
+        let path = extended.pax.path.take().or(extended.path).unwrap_or(raw.path);
+        let kind = kind_of(raw.type_flag, &path)?;
+        let mut meta = Meta::new(kind, raw.mode);
+        meta.uid = extended.pax.uid.unwrap_or(raw.uid);
+        meta.gid = extended.pax.gid.unwrap_or(raw.gid);
+        meta.mtime = extended.pax.mtime.unwrap_or(raw.mtime);
+        meta.xattrs = extended.pax.xattrs;
+        if matches!(kind, Kind::Symlink | Kind::Hardlink) {
+            meta.link = extended.pax.link.take().or(extended.link).unwrap_or(raw.link);
+        }
+        if matches!(kind, Kind::Char | Kind::Block) {
+            meta.device = raw.device;
+        }
+        if kind == Kind::File {
+            meta.size = size;
+            self.content = size;
+            self.padding = padded(size)
+                .checked_sub(size)
+                .ok_or_else(|| invalid("has an entry of an impossible size"))?;
+        }
+        if path.is_empty()
+            || path.len() > path::MAX_PATH
+            || meta.link.len() > path::MAX_PATH
+            || path.contains(&0)
+            || meta.link.contains(&0)
+        {
+            return Err(invalid("has an entry with an impossible path"));
+        }
+        Ok(Header {
+            path,
+            meta,
+            offset: self.at,
+        })
+    }
+
+    fn skip_content(&mut self) -> Result<(), Error> {
+        let skip = self.content + self.padding;
+        let skipped = std::io::copy(&mut (&mut self.input).take(skip), &mut std::io::sink()).map_err(failed)?;
+        // The padding of the last file may be missing, as in Go.
+        if skipped < self.content {
+            return Err(invalid("ends in the middle of a file"));
+        }
+        self.at += skipped;
+        (self.content, self.padding) = (0, 0);
+        Ok(())
+    }
+
+    /// The next header block; None at the end: two empty blocks, or no more bytes.
+    fn next_block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(block) = self.block()? else { return Ok(None) };
+        if block.iter().any(|&byte| byte != 0) {
+            return Ok(Some(block));
+        }
+        match self.block()? {
+            Some(second) if second.iter().any(|&byte| byte != 0) => Err(invalid("goes on after its end")),
+            _ => {
+                self.ended = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.input.read(&mut block[filled..]).map_err(failed)? {
+                0 if filled == 0 => return Ok(None),
+                0 => return Err(invalid("ends in the middle of a header")),
+                count => filled += count,
+            }
+        }
+        self.at += BLOCK as u64;
+        Ok(Some(block))
+    }
+
+    fn metadata(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        if size > MAX_METADATA {
+            return Err(invalid("has a header that is too long"));
+        }
+        let mut bytes = vec![0; size as usize];
+        self.input.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => invalid("ends in the middle of a header"),
+            _ => failed(error),
+        })?;
+        self.at += size;
+        self.padding = padded(size) - size;
+        Ok(bytes)
+    }
+}
+
+/// What stands before an entry's own header.
+#[derive(Default)]
+struct Extended {
+    pax: Pax,
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl Extended {
+    fn is_empty(&self) -> bool {
+        self.path.is_none() && self.link.is_none() && self.pax == Pax::default()
+    }
+}
+
+#[derive(Default, PartialEq)]
+struct Pax {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    mtime: Option<(i64, u32)>,
+    xattrs: Xattrs,
+}
+
+/// `length key=value\n`, again and again.
+fn parse_pax(mut rest: &[u8]) -> Result<Pax, Error> {
+    let bad = || invalid("has a malformed PAX header");
+    let mut pax = Pax::default();
+    while !rest.is_empty() {
+        let space = rest.iter().take(20).position(|&byte| byte == b' ').ok_or_else(bad)?;
+        let length: usize = ascii(&rest[..space])
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(bad)?;
+        if length < space + 4 || length > rest.len() || rest[length - 1] != b'\n' {
+            return Err(bad());
+        }
+        let record = &rest[space + 1..length - 1];
+        let equals = record
+            .iter()
+            .position(|&byte| byte == b'=')
+            .filter(|&at| at > 0)
+            .ok_or_else(bad)?;
+        put_pax(&mut pax, &record[..equals], &record[equals + 1..])?;
+        rest = &rest[length..];
+    }
+    pax.xattrs.sort();
+    Ok(pax)
+}
+
+/// Takes a record. An empty value means that there is none. Readers disagree on which of two sizes or paths counts, so two are refused.
+fn put_pax(pax: &mut Pax, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    let bad = || invalid("has a malformed PAX header");
+    let number = || ascii(value).and_then(|text| text.parse::<u64>().ok()).ok_or_else(bad);
+    let id = || {
+        number().and_then(|number| u32::try_from(number).map_err(|_| invalid("has an entry with an impossible owner")))
+    };
+    if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+        if xattr::is_kept(name) && value.len() <= 64 * 1024 {
+            pax.xattrs.retain(|(other, _)| other != name);
+            pax.xattrs.push((name.to_vec(), value.to_vec()));
+        }
+        return Ok(());
+    }
+    if key.starts_with(b"GNU.sparse.") {
+        return Err(invalid("has a sparse file, which layers do not have"));
+    }
+    if value.is_empty() {
+        return Ok(());
+    }
+    match key {
+        b"path" => set(&mut pax.path, value.to_vec()),
+        b"linkpath" => set(&mut pax.link, value.to_vec()),
+        b"size" => set(&mut pax.size, number()?),
+        b"uid" => set(&mut pax.uid, id()?),
+        b"gid" => set(&mut pax.gid, id()?),
+        b"mtime" => set(&mut pax.mtime, ascii(value).and_then(time).ok_or_else(bad)?),
+        _ => Ok(()),
+    }
+}
+
+fn set<T>(field: &mut Option<T>, value: T) -> Result<(), Error> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(invalid("says the same thing twice in a PAX header")),
+    }
+}
+
+/// `[-]seconds[.fraction]`; the fraction is cut to nanoseconds.
+fn time(text: &str) -> Option<(i64, u32)> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits = format!("{fraction:0<9}");
+    let (whole, ns): (i64, u32) = (seconds.parse().ok()?, digits[..9].parse().ok()?);
+    match (text.starts_with('-'), ns) {
+        (true, 1..) => Some((whole.checked_sub(1)?, 1_000_000_000 - ns)),
+        _ => Some((whole, ns)),
+    }
+}
+
+/// An entry's own header block.
+struct Raw {
+    path: Vec<u8>,
+    link: Vec<u8>,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    size: u64,
+    mtime: (i64, u32),
+    type_flag: u8,
+    device: (u32, u32),
+}
+
+impl Raw {
+    fn parse(block: &[u8; BLOCK]) -> Result<Self, Error> {
+        check_sum(block)?;
+        let ustar = &block[257..263] == b"ustar\0";
+        let (name, prefix) = (text(&block[..100]), text(&block[345..500]));
+        let path = if ustar && !prefix.is_empty() {
+            [prefix.as_slice(), b"/", &name].concat()
+        } else {
+            name
+        };
+        let known = ustar || &block[257..265] == b"ustar  \0";
+        let device = |field: &[u8]| if known { id(field) } else { Ok(0) };
+        Ok(Self {
+            path,
+            link: text(&block[157..257]),
+            mode: (number(&block[100..108])? & 0o7777) as u32,
+            uid: id(&block[108..116])?,
+            gid: id(&block[116..124])?,
+            size: u64::try_from(number(&block[124..136])?)
+                .map_err(|_| invalid("has an entry of an impossible size"))?,
+            mtime: (number(&block[136..148])?, 0),
+            type_flag: block[156],
+            device: (device(&block[329..337])?, device(&block[337..345])?),
+        })
+    }
+}
+
+/// Sum of all bytes, those of the sum itself counted as spaces; some writers took the bytes as signed.
+fn check_sum(block: &[u8; BLOCK]) -> Result<(), Error> {
+    let wanted = number(&block[148..156])?;
+    let bytes = || {
+        block
+            .iter()
+            .enumerate()
+            .map(|(at, &byte)| if (148..156).contains(&at) { b' ' } else { byte })
+    };
+    let unsigned: i64 = bytes().map(i64::from).sum();
+    let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
+    if wanted == unsigned || wanted == signed {
+        Ok(())
+    } else {
+        Err(invalid("has a header with a wrong checksum"))
+    }
+}
+
+/// Octal digits with spaces or NULs around them, or base-256 where the first bit is set.
+fn number(field: &[u8]) -> Result<i64, Error> {
+    let bad = || invalid("has a header with a malformed number");
+    if field[0] & 0x80 != 0 {
+        let negative = field[0] & 0x40 != 0;
+        let mut value: i128 = if negative { -1 } else { 0 };
+        for (at, &byte) in field.iter().enumerate() {
+            let byte = if at == 0 && !negative { byte & 0x7f } else { byte };
+            value = value << 8 | i128::from(byte);
+        }
+        return i64::try_from(value).map_err(|_| bad());
+    }
+    let trimmed = ascii(field).ok_or_else(bad)?.trim_matches([' ', '\0']);
+    // Anything after a NUL is not part of the number.
+    let digits = trimmed.split('\0').next().unwrap_or_default();
+    if digits.is_empty() {
+        Ok(0)
+    } else {
+        i64::from_str_radix(digits, 8)
+            .ok()
+            .filter(|number| *number >= 0)
+            .ok_or_else(bad)
+    }
+}
+
+fn id(field: &[u8]) -> Result<u32, Error> {
+    u32::try_from(number(field)?).map_err(|_| invalid("has an entry with an impossible owner"))
+}
+
+fn kind_of(type_flag: u8, path: &[u8]) -> Result<Kind, Error> {
+    match type_flag {
+        0 if path.ends_with(b"/") => Ok(Kind::Directory),
+        0 | b'0' | b'7' => Ok(Kind::File),
+        b'1' => Ok(Kind::Hardlink),
+        b'2' => Ok(Kind::Symlink),
+        b'3' => Ok(Kind::Char),
+        b'4' => Ok(Kind::Block),
+        b'5' => Ok(Kind::Directory),
+        b'6' => Ok(Kind::Fifo),
+        b'S' => Err(invalid("has a sparse file, which layers do not have")),
+        other => Err(invalid(&format!(
+            "has an entry of unknown type {:?}",
+            char::from(other)
+        ))),
+    }
+}
+
+/// Up to the first NUL.
+fn text(field: &[u8]) -> Vec<u8> {
+    field.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
+}
+
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii())
+}
+
+/// What the machine cannot read is its own matter; what a decoder refuses is the archive's.
+fn failed(error: std::io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(_) => Error::System {
+            doing: "read an archive".to_owned(),
+            source: error,
+        },
+        None => invalid(&format!("is damaged: {error}")),
+    }
+}
+
+/// An archive that is not what it should be.
+pub fn invalid(what: &str) -> Error {
+    Error::user("IMAGE_INVALID", format!("the archive {what}"))
+}
