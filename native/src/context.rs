@@ -80,6 +80,8 @@ struct Flow {
     /// Bytes that we may still send.
     send: usize,
     received: VecDeque<Vec<u8>>,
+    /// The request wants no more.
+    closed: bool,
     /// Bytes in `received`: never more than the peer was granted.
     waiting: usize,
 }
@@ -165,9 +167,18 @@ impl RequestContext {
                 }
                 return Ok(bytes);
             }
+            if flow.closed {
+                return Ok(Vec::new());
+            }
             self.cancel.check()?;
             flow = self.changed.wait(flow).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Wakes who waits for data: there is nothing more to be done with it.
+    pub fn close_input(&self) {
+        lock(&self.flow).closed = true;
+        self.changed.notify_all();
     }
 
     /// Reader thread: data came. `false` when the peer sent more than it was granted.

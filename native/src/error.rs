@@ -26,6 +26,8 @@ pub enum Error {
     System { doing: String, source: io::Error },
     /// A message or a state that should not be: a defect of ours.
     Internal(String),
+    /// As another process of ours reported it.
+    Relayed(WorkerError),
     /// The builder asked for the end.
     Cancelled,
 }
@@ -56,18 +58,22 @@ impl Error {
         }
     }
 
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::User { code, .. } => code,
             Self::SourceMissing { .. } => "COPY_SOURCE_MISSING",
             // A full disk or a store that cannot be read is the machine's, not ours.
             Self::System { source, .. } if is_store_failure(source) => "STORE_FAILED",
             Self::System { .. } | Self::Internal(_) => "INTERNAL",
+            Self::Relayed(error) => &error.code,
             Self::Cancelled => "CANCELLED",
         }
     }
 
     pub fn to_wire(&self) -> WorkerError {
+        if let Self::Relayed(error) = self {
+            return error.clone();
+        }
         let mut wire = WorkerError {
             code: self.code().to_owned(),
             message: self.to_string(),
@@ -87,7 +93,7 @@ impl Error {
                 wire.ignored_by = *ignored_by;
                 wire.similar = Some(similar.clone());
             }
-            Self::System { .. } | Self::Internal(_) | Self::Cancelled => {}
+            Self::System { .. } | Self::Internal(_) | Self::Relayed(_) | Self::Cancelled => {}
         }
         wire
     }
@@ -108,6 +114,7 @@ impl fmt::Display for Error {
                 formatter.write_str(message)
             }
             Self::System { doing, source } => write!(formatter, "{doing}: {source}"),
+            Self::Relayed(error) => formatter.write_str(&error.message),
             Self::Cancelled => formatter.write_str("cancelled"),
         }
     }

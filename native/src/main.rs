@@ -14,6 +14,8 @@ mod layer;
 mod lease;
 mod lock;
 mod mode;
+mod network;
+mod overlay;
 mod protocol;
 mod sandbox;
 mod secret;
@@ -29,12 +31,24 @@ mod tree_requests;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let output = context::Output::new(Box::new(std::io::stdout()));
-    match serve::serve(std::io::stdin(), output) {
+    let ended = match std::env::args().nth(1).as_deref() {
+        None => work(),
+        Some(sandbox::ARGUMENT) => sandbox::supervise(),
+        Some(other) => Err(error::Error::internal(format!("unknown argument \"{other}\""))),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cooper-worker: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn work() -> Result<(), error::Error> {
+    // The builder decides what a terminal's Ctrl-C means, and tells us.
+    syscalls::ignore_interrupts();
+    mode::prepare()?;
+    let output = context::Output::new(Box::new(std::io::stdout()));
+    serve::serve(std::io::stdin(), output)
 }

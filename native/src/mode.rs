@@ -1,6 +1,8 @@
 //! The rung of the ladder that this machine allows, found by trying.
 
-use crate::error::Error;
+use rustix::mount::{MountPropagationFlags, mount_change};
+
+use crate::error::{Doing, Error};
 use crate::lease::Lease;
 use crate::protocol::{Mode, Snapshotter};
 use crate::store::Store;
@@ -25,4 +27,14 @@ pub fn probe(_store: &Store, _lease: &Lease) -> Result<Probed, Error> {
         reason: String::new(),
         snapshotter,
     })
+}
+
+/// Once, while the process has one thread: a mount namespace of our own, from which nothing spreads.
+pub fn prepare() -> Result<(), Error> {
+    if rustix::process::geteuid().is_root() {
+        crate::syscalls::unshare(rustix::thread::UnshareFlags::NEWNS).doing(|| "make a mount namespace")?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).doing(|| "make the mounts private")?;
+    }
+    Ok(())
 }

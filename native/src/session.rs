@@ -17,7 +17,9 @@ use crate::index::store::Indexes;
 use crate::lease::Lease;
 use crate::lock::Locks;
 use crate::mode::Probed;
+use crate::network::Network;
 use crate::protocol::{Mode, Snapshotter};
+use crate::sandbox::Containers;
 use crate::secret::Secrets;
 use crate::store::{Store, make_directory};
 
@@ -70,6 +72,8 @@ pub struct Session {
     pub secrets: Secrets,
     pub locks: Locks,
     pub indexes: Indexes,
+    pub containers: Containers,
+    pub network: Network,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
     next: AtomicU64,
@@ -88,6 +92,8 @@ impl Session {
             secrets: Secrets::default(),
             locks: Locks::default(),
             indexes: Indexes::default(),
+            containers: Containers::default(),
+            network: Network::new(probed.mode),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),
@@ -102,6 +108,15 @@ impl Session {
     /// `tmp/<lease>` as an absolute path.
     pub fn temporary_path(&self) -> PathBuf {
         self.store.path().join("tmp").join(&self.lease.name)
+    }
+
+    /// An empty directory to hang mounts on for a moment, as an absolute path.
+    pub fn staging(&self) -> Result<String, Error> {
+        make_directory(self.temporary(), "staging")?;
+        let path = self.temporary_path().join("staging");
+        path.into_os_string()
+            .into_string()
+            .map_err(|_| Error::user("STORE_FAILED", "the store's path is not UTF-8"))
     }
 
     /// A name for a new file or folder in `tmp/<lease>` that nobody has had before.

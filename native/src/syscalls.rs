@@ -1,1 +1,161 @@
 //! The kernel calls that have no safe form elsewhere: thin, over owned and borrowed descriptors. The only file with `unsafe`.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use rustix::process::Pid;
+
+/// How a child ended, and what it used.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// As wait4 gives it.
+    pub status: i32,
+    pub max_rss_bytes: u64,
+    pub user_ms: u64,
+    pub system_ms: u64,
+}
+
+/// One instruction of a classic BPF program.
+pub type Instruction = libc::sock_filter;
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// fork with namespaces (`CLONE_NEW…`); `None` in the child. Only for a process with one thread: the child has no other, and whatever lock
+/// another thread held would stay locked in it.
+pub fn clone_process(namespaces: libc::c_int) -> io::Result<Option<Pid>> {
+    let flags = libc::c_long::from(namespaces | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM and with a null stack this is fork: the child has its own copy of memory and stack. The caller has one thread.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
+    Ok(Pid::from_raw(pid as i32))
+}
+
+/// Waits for a child's end.
+pub fn wait(child: Pid) -> io::Result<Ended> {
+    // SAFETY: both are plain data that wait4 fills.
+    let (mut status, mut usage) = (0, unsafe { std::mem::zeroed::<libc::rusage>() });
+    loop {
+        // SAFETY: both pointers are to live values of the right type.
+        match check(unsafe { libc::wait4(child.as_raw_nonzero().get(), &mut status, 0, &mut usage) }.into()) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let milliseconds = |time: libc::timeval| time.tv_sec as u64 * 1000 + time.tv_usec as u64 / 1000;
+    Ok(Ended {
+        status,
+        max_rss_bytes: usage.ru_maxrss as u64 * 1024,
+        user_ms: milliseconds(usage.ru_utime),
+        system_ms: milliseconds(usage.ru_stime),
+    })
+}
+
+/// Sets and clears attributes (`MOUNT_ATTR_…`) of a mount, or of a whole tree of them.
+pub fn mount_setattr(mount: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: set,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string, the attributes live through the call, and the size is theirs.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Loads a seccomp filter for this thread and its children. Needs CAP_SYS_ADMIN, as no_new_privs stays off.
+pub fn load_filter(program: &[Instruction]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let filter = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: the kernel reads `len` instructions and writes none.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) }).map(drop)
+}
+
+/// Leaves the caller's session keyring for a new, empty one.
+pub fn new_session_keyring() -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null name asks for an anonymous keyring; nothing is written.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, anonymous) }).map(drop)
+}
+
+/// All signals to their default action, and none blocked: what a program expects to start with.
+pub fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: the default action runs no code of ours. KILL, STOP and the two of libc's own refuse, which is as good.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: an empty set is plain data; both pointers live through the calls.
+    unsafe {
+        let mut none = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// A terminal's Ctrl-C goes to the whole group; the builder decides what it means and tells us.
+pub fn ignore_interrupts() {
+    // SAFETY: ignoring runs no code of ours.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+}
+
+/// Marks every descriptor from `first` on to be closed by the next exec.
+pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: marking closes nothing now, so no owned descriptor becomes invalid.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    })
+    .map(drop)
+}
+
+/// Becomes another program; returns only with the error.
+pub fn execute(path: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> io::Error {
+    let pointers = |strings: &[&CStr]| -> Vec<*const libc::c_char> {
+        strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both lists end with null, and all strings live through the call.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Ends at once, without running anything at exit: for a forked child.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: never returns, touches no memory.
+    unsafe { libc::_exit(status) }
+}
+
+/// Leaves namespaces for new ones. Of a process with several threads it moves the calling one only.
+pub fn unshare(namespaces: rustix::thread::UnshareFlags) -> rustix::io::Result<()> {
+    // SAFETY: the danger is in CLONE_FILES, which would leave descriptors that others own; nobody here asks for it.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }
+}

@@ -1,16 +1,221 @@
-//! The container of a RUN.
+//! The container of a RUN. The worker makes all mounts, detached, and hands them to a supervisor (supervisor.rs), which is this binary again:
+//! a fresh process with one thread. Its child (init.rs) becomes the program, PID 1 of a pid namespace; when that ends, all in it ends.
 
-use crate::context::RequestContext;
-use crate::error::Error;
-use crate::protocol::{Empty, SandboxParams, SandboxResult, SandboxSignalParams};
-use crate::session::Session;
+mod capabilities;
+mod channel;
+mod device;
+mod files;
+mod init;
+mod mask;
+mod mounts;
+mod process;
+mod pump;
+mod root;
+mod seccomp;
+mod selection;
+mod spec;
+mod stub;
+mod supervisor;
+mod target;
+pub mod user;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::context::{RequestContext, lock};
+use crate::error::{Doing, Error};
+use crate::network::Attachment;
+use crate::overlay;
+use crate::protocol::{Empty, Event, Mode, SandboxParams, SandboxResult, SandboxSignalParams};
+use crate::session::{Session, Snapshot, SnapshotState};
+
+use process::Supervisors;
+use pump::{Outcome, Streams};
+use spec::{Answer, Spec};
+
+pub use process::ARGUMENT;
+pub use supervisor::main as supervise;
+
+/// Running containers, by their request's stream.
+#[derive(Default)]
+pub struct Containers {
+    supervisors: Supervisors,
+    running: Mutex<BTreeMap<u32, Arc<OwnedFd>>>,
+}
+
+/// The upper directory of a running container; thrown away unless it is kept.
+struct Upper<'a> {
+    session: &'a Session,
+    snapshot: Arc<Snapshot>,
+    kept: bool,
+}
+
+impl Drop for Upper<'_> {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = self.session.discard_snapshot(&self.snapshot)
+        {
+            eprintln!("cooper-worker: {error}");
+        }
+    }
+}
 
 /// `sandbox.run`.
-pub fn run(_session: &Session, _params: SandboxParams, _request: &RequestContext) -> Result<SandboxResult, Error> {
-    Err(Error::internal("method \"sandbox.run\" is not there"))
+pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -> Result<SandboxResult, Error> {
+    if session.mode == Mode::Unprivileged {
+        return Err(Error::user("PRIVILEGE_MISSING", format!("no container can be run here: {}", session.reason))
+            .hint("run cooper as root, give your user a range in /etc/subuid and /etc/subgid and install newuidmap, or allow user namespaces"));
+    }
+    let snapshot = session.new_snapshot()?;
+    let mut upper = Upper {
+        session,
+        snapshot,
+        kept: false,
+    };
+    let root = overlay::mount_active(session, &params.root, &upper.snapshot)?;
+    let attachment = session.network.attach(&params, request)?;
+    let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+    let (streams, stdio) = Streams::open(params.stdin)?;
+    let spec = spec_of(session, &params, &attachment, &mounts)?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
+    descriptors.extend(stdio.iter().map(AsFd::as_fd));
+    descriptors.extend(attachment.namespace());
+    descriptors.extend(mounts.descriptors.iter().map(AsFd::as_fd));
+    let supervisor = session.containers.supervisors.take()?;
+    let started = nanoseconds();
+    channel::send(&supervisor.socket, &spec, &descriptors)?;
+    drop((root, stdio));
+    let outcome = attend(session, request, &supervisor, streams);
+    let ended = nanoseconds();
+    drop(supervisor);
+    let outcome = outcome?;
+    drop(mounts);
+    request.cancel.check()?;
+    let exit_code = outcome.exit_code();
+    let snapshot = if params.commit && exit_code == 0 {
+        Some(commit(session, &mut upper, &outcome)?)
+    } else {
+        None
+    };
+    Ok(SandboxResult {
+        exit_code,
+        signal: outcome.signal(),
+        oom: false,
+        max_rss_bytes: outcome.max_rss_bytes,
+        user_ms: outcome.user_ms,
+        system_ms: outcome.system_ms,
+        started_ns: started.to_string(),
+        ended_ns: ended.to_string(),
+        snapshot,
+    })
+}
+
+/// Sees a container from its start to its end.
+fn attend(
+    session: &Session,
+    request: &RequestContext,
+    supervisor: &process::Supervisor,
+    streams: Streams,
+) -> Result<Outcome, Error> {
+    let (answer, mut descriptors) = channel::receive::<Answer>(&supervisor.socket)?
+        .ok_or_else(|| Error::internal("the supervisor ended before the container began"))?;
+    let stubs = match answer {
+        Answer::Failed(error) => return Err(Error::Relayed(error)),
+        Answer::Ended { .. } => return Err(Error::internal("the container ended before it began")),
+        Answer::Started(stubs) => {
+            request.emit(&Event::Started)?;
+            stubs
+        }
+        Answer::NotExecuted { stubs, status, message } => {
+            request.send_data(2, format!("cooper: {message}\n").as_bytes())?;
+            let (ended, _) = channel::receive::<Answer>(&supervisor.socket)?.unzip();
+            return Outcome::of(ended, stubs).map(|outcome| outcome.without_program(status));
+        }
+    };
+    let pidfd = Arc::new(
+        descriptors
+            .pop()
+            .ok_or_else(|| Error::internal("the container came without pidfd"))?,
+    );
+    lock(&session.containers.running).insert(request.stream, Arc::clone(&pidfd));
+    // The next step's supervisor starts while this one's program runs.
+    let spare = session.containers.supervisors.replenish();
+    let ended = spare.and_then(|()| pump::run(request, &supervisor.socket, &pidfd, streams));
+    lock(&session.containers.running).remove(&request.stream);
+    Outcome::of(Some(ended?), stubs)
+}
+
+fn commit(session: &Session, upper: &mut Upper<'_>, outcome: &Outcome) -> Result<crate::digest::SnapshotID, Error> {
+    stub::remove(&upper.snapshot.fs, &outcome.stubs)?;
+    session.discard_temporary(&format!("{}/work", upper.snapshot.name))?;
+    upper.snapshot.set_state(SnapshotState::Committed);
+    upper.kept = true;
+    Ok(upper.snapshot.id)
+}
+
+fn spec_of(
+    session: &Session,
+    params: &SandboxParams,
+    attachment: &Attachment,
+    mounts: &mounts::Prepared,
+) -> Result<Spec, Error> {
+    let first = spec::STDIO + 3;
+    let network = attachment.namespace().map(|_| first);
+    let first_mount = first + usize::from(network.is_some());
+    let mut env = params.env.clone();
+    for (name, id) in params.secret_env.iter().flatten() {
+        let value = session.secrets.get(id)?;
+        let value = std::str::from_utf8(&value).map_err(|_| {
+            Error::user(
+                "SECRET_MISSING",
+                format!("secret \"{id}\" is not UTF-8: give it as a file"),
+            )
+        })?;
+        env.push(format!("{name}={value}"));
+    }
+    Ok(Spec {
+        argv: params.argv.clone(),
+        env,
+        cwd: mounts::clean(&params.cwd),
+        user: params.user.clone(),
+        hostname: params.hostname.clone(),
+        staging: session.staging()?,
+        network,
+        user_namespace: session.mode == Mode::Rootless,
+        mounts: mounts
+            .list
+            .iter()
+            .map(|mount| spec::Mount {
+                descriptor: mount.descriptor + first_mount,
+                within: mount.within.clone(),
+                target: mount.target.clone(),
+                readonly: mount.readonly,
+            })
+            .collect(),
+    })
+}
+
+/// Since the epoch.
+fn nanoseconds() -> u128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos())
 }
 
 /// `sandbox.signal`.
-pub fn signal(_session: &Session, _params: SandboxSignalParams) -> Result<Empty, Error> {
-    Err(Error::internal("method \"sandbox.signal\" is not there"))
+pub fn signal(session: &Session, params: SandboxSignalParams) -> Result<Empty, Error> {
+    let running = lock(&session.containers.running).get(&params.stream).map(Arc::clone);
+    let pidfd = running.ok_or_else(|| Error::internal(format!("no container runs on stream {}", params.stream)))?;
+    let signal = Signal::from_named_raw(params.signal)
+        .ok_or_else(|| Error::internal(format!("{} is no signal", params.signal)))?;
+    match pidfd_send_signal(&*pidfd, signal) {
+        // It has ended in the meantime: as good.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(Empty {}),
+        Err(error) => Err(error).doing(|| "signal a container"),
+    }
 }

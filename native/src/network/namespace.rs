@@ -1,0 +1,92 @@
+//! Network namespaces, each made by a thread that lives only for that: a thread cannot leave traces of another's network.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+use crate::error::{Doing, Error};
+use crate::syscalls;
+
+use super::netlink::{LOOPBACK, Netlink};
+
+/// Any port and ping for everybody, as Docker has it.
+const SETTINGS: [(&str, &str); 2] = [
+    ("ipv4/ip_unprivileged_port_start", "0"),
+    ("ipv4/ping_group_range", "0 2147483647"),
+];
+
+/// Runs `work` in a new network namespace whose `lo` is up, and gives the namespace too.
+pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send) -> Result<(OwnedFd, T), Error> {
+    on_a_thread(|| {
+        syscalls::unshare(UnshareFlags::NEWNET).doing(|| "make a network namespace")?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace =
+            openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty()).doing(|| "open a network namespace")?;
+        let netlink = Netlink::open()?;
+        netlink.set_up(LOOPBACK)?;
+        Ok((namespace, work(&netlink)?))
+    })
+}
+
+/// Runs `work` in another network namespace.
+pub fn within<T: Send>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    on_a_thread(|| {
+        enter(namespace)?;
+        work()
+    })
+}
+
+/// Moves this thread for good.
+pub fn enter(namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network)).doing(|| "enter a network namespace")
+}
+
+fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("network".to_owned())
+            .spawn_scoped(scope, work);
+        let thread = thread.doing(|| "start a thread")?;
+        thread
+            .join()
+            .map_err(|_| Error::internal("a network thread panicked"))?
+    })
+}
+
+/// For `network=none`: `lo` and nothing else.
+pub fn isolated() -> Result<OwnedFd, Error> {
+    with_new(|_| set_up_container()).map(|(namespace, ())| namespace)
+}
+
+/// The settings of a container's network, in its namespace.
+pub fn set_up_container() -> Result<(), Error> {
+    for (name, value) in SETTINGS {
+        set(name, value)?;
+    }
+    Ok(())
+}
+
+/// Writes a setting of the network namespace that this thread is in.
+pub fn set(name: &str, value: &str) -> Result<(), Error> {
+    let file = match OpenOptions::new().write(true).open(format!("/proc/sys/net/{name}")) {
+        Ok(file) => file,
+        // A kernel without it (without IPv6, say) has nothing to set.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).doing(|| format!("open /proc/sys/net/{name}")),
+    };
+    (&file)
+        .write_all(value.as_bytes())
+        .doing(|| format!("set /proc/sys/net/{name}"))
+}
+
+/// A copy of a descriptor that several hold.
+pub fn share(namespace: &OwnedFd) -> Result<OwnedFd, Error> {
+    namespace
+        .as_fd()
+        .try_clone_to_owned()
+        .doing(|| "duplicate a descriptor")
+}

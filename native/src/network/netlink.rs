@@ -1,0 +1,270 @@
+//! The few messages of rtnetlink that a container's network takes. Source: rtnetlink(7), the kernel's if_link.h.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+
+use crate::error::{Doing, Error};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+const NLMSG_ERROR: u16 = 2;
+const REQUEST: u16 = 1;
+const ACK: u16 = 4;
+const CREATE: u16 = 0x400 | 0x200; // and NLM_F_EXCL
+
+const IFF_UP: u32 = 1;
+const AF_INET: u8 = 2;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+const VETH_INFO_PEER: u16 = 1;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const RTA_GATEWAY: u16 = 5;
+
+/// Index of `lo` in every network namespace.
+pub const LOOPBACK: u32 = 1;
+
+/// A message being written.
+struct Message(Vec<u8>);
+
+impl Message {
+    fn new(kind: u16, flags: u16) -> Self {
+        let mut bytes = vec![0; 16];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&(flags | REQUEST).to_ne_bytes());
+        Self(bytes)
+    }
+
+    /// `struct ifinfomsg`.
+    fn link(mut self, index: u32, flags: u32) -> Self {
+        self.put_link(index, flags);
+        self
+    }
+
+    fn put_link(&mut self, index: u32, flags: u32) {
+        self.0.extend([0; 4]);
+        // The flags, and the mask of those that change.
+        for word in [index, flags, flags] {
+            self.0.extend(word.to_ne_bytes());
+        }
+    }
+
+    fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
+        self.put(kind, value);
+        self
+    }
+
+    fn put(&mut self, kind: u16, value: &[u8]) {
+        self.0.extend((value.len() as u16 + 4).to_ne_bytes());
+        self.0.extend(kind.to_ne_bytes());
+        self.0.extend(value);
+        self.pad();
+    }
+
+    fn pad(&mut self) {
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+    }
+
+    fn text(self, kind: u16, value: &str) -> Self {
+        self.bytes(kind, &[value.as_bytes(), &[0]].concat())
+    }
+
+    fn number(self, kind: u16, value: u32) -> Self {
+        self.bytes(kind, &value.to_ne_bytes())
+    }
+
+    /// An attribute that holds what `fill` adds.
+    fn nested(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
+        let start = self.0.len();
+        self.put(kind, &[]);
+        let mut filled = fill(self);
+        let length = (filled.0.len() - start) as u16;
+        filled.0[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        filled.pad();
+        filled
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&length.to_ne_bytes());
+        self.0
+    }
+}
+
+/// A socket of NETLINK_ROUTE (0, the default protocol) into the network namespace that its opener was in.
+pub struct Netlink(OwnedFd);
+
+impl Netlink {
+    pub fn open() -> Result<Self, Error> {
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
+            .map(Self)
+            .doing(|| "open a netlink socket")
+    }
+
+    pub fn set_up(&self, index: u32) -> Result<(), Error> {
+        self.ask(Message::new(RTM_NEWLINK, ACK).link(index, IFF_UP))
+            .doing(|| "bring an interface up")
+    }
+
+    pub fn add_bridge(&self, name: &str) -> Result<(), Error> {
+        let message = Message::new(RTM_NEWLINK, ACK | CREATE)
+            .link(0, IFF_UP)
+            .text(IFLA_IFNAME, name);
+        let message = message.nested(IFLA_LINKINFO, |message| message.text(IFLA_INFO_KIND, "bridge"));
+        self.ask(message).doing(|| "make a bridge")
+    }
+
+    /// A pair: `name` here, `peer` in another namespace.
+    pub fn add_pair(&self, name: &str, peer: &str, namespace: BorrowedFd<'_>, mtu: u32) -> Result<(), Error> {
+        self.ask(pair(name, peer, namespace.as_raw_fd(), mtu))
+            .doing(|| "make a pair of interfaces")
+    }
+
+    /// Makes an interface a port of a bridge, and brings it up.
+    pub fn add_port(&self, index: u32, bridge: u32, mtu: u32) -> Result<(), Error> {
+        let message = Message::new(RTM_NEWLINK, ACK).link(index, IFF_UP).number(IFLA_MTU, mtu);
+        self.ask(message.number(IFLA_MASTER, bridge))
+            .doing(|| "add a port to the bridge")
+    }
+
+    /// A port that reaches only those that are not isolated: the uplink, but no other container.
+    pub fn isolate_port(&self, index: u32) -> Result<(), Error> {
+        let message = Message::new(RTM_NEWLINK, ACK)
+            .link(index, 0)
+            .nested(IFLA_LINKINFO, |message| {
+                message
+                    .text(IFLA_INFO_SLAVE_KIND, "bridge")
+                    .nested(IFLA_INFO_SLAVE_DATA, |message| {
+                        message.bytes(IFLA_BRPORT_ISOLATED, &[1])
+                    })
+            });
+        self.ask(message).doing(|| "isolate a port of the bridge")
+    }
+
+    pub fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> Result<(), Error> {
+        self.ask(address_message(index, address, prefix))
+            .doing(|| format!("add address {address}"))
+    }
+
+    pub fn add_default_route(&self, gateway: Ipv4Addr) -> Result<(), Error> {
+        let mut message = Message::new(RTM_NEWROUTE, ACK | CREATE);
+        // struct rtmsg: to everywhere, table main, by an administrator, universal, unicast.
+        message.0.extend([AF_INET, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
+        self.ask(message.bytes(RTA_GATEWAY, &gateway.octets()))
+            .doing(|| format!("add a route by {gateway}"))
+    }
+
+    /// The index of an interface, `None` when there is none of that name.
+    pub fn index(&self, name: &str) -> Result<Option<u32>, Error> {
+        let message = Message::new(RTM_GETLINK, 0).link(0, 0).text(IFLA_IFNAME, name);
+        let answer = match self.exchange(message) {
+            Ok(answer) => answer,
+            Err(Errno::NODEV) => return Ok(None),
+            Err(error) => return Err(error).doing(|| format!("find interface \"{name}\"")),
+        };
+        let index = answer
+            .get(20..24)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u32::from_ne_bytes);
+        index
+            .map(Some)
+            .ok_or_else(|| Error::internal("a short answer from netlink"))
+    }
+
+    fn ask(&self, message: Message) -> rustix::io::Result<()> {
+        self.exchange(message).map(drop)
+    }
+
+    /// Sends a message; gives the answer, or the errno in it.
+    fn exchange(&self, message: Message) -> rustix::io::Result<Vec<u8>> {
+        send(&self.0, &message.finish(), SendFlags::empty())?;
+        let mut answer = vec![0; 32 * 1024];
+        let (length, _) = recv(&self.0, &mut answer[..], RecvFlags::empty())?;
+        answer.truncate(length);
+        let kind = answer.get(4..6).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
+        if kind != Some(NLMSG_ERROR) {
+            return Ok(answer);
+        }
+        let code = answer
+            .get(16..20)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, i32::from_ne_bytes);
+        if code == 0 {
+            Ok(answer)
+        } else {
+            Err(Errno::from_raw_os_error(-code))
+        }
+    }
+}
+
+fn pair(name: &str, peer: &str, namespace: i32, mtu: u32) -> Message {
+    let message = Message::new(RTM_NEWLINK, ACK | CREATE)
+        .link(0, 0)
+        .text(IFLA_IFNAME, name)
+        .number(IFLA_MTU, mtu);
+    message.nested(IFLA_LINKINFO, |message| {
+        message.text(IFLA_INFO_KIND, "veth").nested(IFLA_INFO_DATA, |message| {
+            message.nested(VETH_INFO_PEER, |mut message| {
+                message.put_link(0, 0);
+                message
+                    .text(IFLA_IFNAME, peer)
+                    .number(IFLA_MTU, mtu)
+                    .number(IFLA_NET_NS_FD, namespace as u32)
+            })
+        })
+    })
+}
+
+fn address_message(index: u32, address: Ipv4Addr, prefix: u8) -> Message {
+    let mut message = Message::new(RTM_NEWADDR, ACK | CREATE);
+    // struct ifaddrmsg.
+    message.0.extend([AF_INET, prefix, 0, 0]);
+    message.0.extend(index.to_ne_bytes());
+    message
+        .bytes(IFA_LOCAL, &address.octets())
+        .bytes(IFA_ADDRESS, &address.octets())
+}
+
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::*;
+
+    /// As strace shows what `ip address add 10.0.2.15/24 dev eth0` (index 2) sends, without sequence number.
+    #[test]
+    fn an_address_has_the_bytes_that_ip_sends() {
+        let want = [
+            40, 0, 0, 0, 20, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr
+            2, 24, 0, 0, 2, 0, 0, 0, // ifaddrmsg
+            8, 0, 2, 0, 10, 0, 2, 15, // IFA_LOCAL
+            8, 0, 1, 0, 10, 0, 2, 15, // IFA_ADDRESS
+        ];
+        assert_eq!(address_message(2, Ipv4Addr::new(10, 0, 2, 15), 24).finish(), want);
+    }
+
+    #[test]
+    fn lengths_of_nested_attributes_count_what_they_hold() {
+        let bytes = pair("eth0", "v1", 7, 1500).finish();
+        let at = |place: usize| u16::from_ne_bytes([bytes[place], bytes[place + 1]]) as usize;
+        assert_eq!(bytes.len() % 4, 0);
+        assert_eq!(
+            u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize,
+            bytes.len()
+        );
+        // After the header (16), ifinfomsg (16), name (4 + 5, padded to 12) and MTU (8) comes IFLA_LINKINFO, up to the end.
+        assert_eq!((at(52), at(54)), (bytes.len() - 52, usize::from(IFLA_LINKINFO)));
+    }
+}

@@ -1,0 +1,63 @@
+//! Capabilities and ids of the program.
+
+use rustix::fs::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use crate::error::{Doing, Error};
+
+use super::user::User;
+
+/// Docker's default set.
+const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::AUDIT_WRITE);
+
+/// Drops what no program of a container may have, and becomes the user. Inheritable and ambient sets are empty, as Docker's are since
+/// CVE-2022-24769; who is not root has none at once, but may gain the default ones through a setuid program.
+pub fn become_user(user: &User) -> Result<(), Error> {
+    let doing = || "drop capabilities";
+    for number in 0..64 {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if DEFAULT.contains(capability) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // Past the last one that this kernel knows.
+            Err(rustix::io::Errno::INVAL) => break,
+            Err(error) => return Err(error).doing(doing),
+        }
+    }
+    let doing_ids = || format!("become user {}:{}", user.uid, user.gid);
+    let groups: Vec<_> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    set_thread_groups(&groups).doing(doing_ids)?;
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    set_thread_res_gid(gid, gid, gid).doing(doing_ids)?;
+    set_thread_res_uid(uid, uid, uid).doing(doing_ids)?;
+    let kept = if user.uid == 0 { DEFAULT } else { CapabilitySet::empty() };
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    match clear_ambient_capability_set() {
+        // Kernels without ambient capabilities have none set.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+        Err(error) => return Err(error).doing(doing),
+    }
+    set_capabilities(None, sets).doing(doing)
+}

@@ -1,0 +1,256 @@
+//! The first process of a container, from the making of its namespaces to the exec of the program. One thread, no way back: what fails is
+//! written to the report pipe.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Gid, Mode, Uid, fchown, fstat};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Signal, fchdir, getrlimit, set_parent_process_death_signal, setrlimit, umask};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Doing, Error};
+use crate::protocol::WorkerError;
+use crate::syscalls::{self, Instruction};
+
+use super::capabilities;
+use super::root;
+use super::spec::{STDIO, Spec, Stubs};
+use super::target::{self, Root};
+use super::user::{self, User};
+
+/// A line on the report pipe.
+#[derive(Serialize, Deserialize)]
+pub enum Report {
+    /// All is made; exec is next.
+    Ready(Stubs),
+    Failed(WorkerError),
+    NotExecuted {
+        status: i32,
+        message: String,
+    },
+}
+
+/// As Docker has it where the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Far more than any real one; the image's author decides about the file.
+const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Becomes the program. Returns only when that failed, after reporting it.
+pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &[Instruction], mut report: File) {
+    let answer = prepare(spec, descriptors, filter, &report).and_then(|environment| execute(spec, &environment));
+    let line = match answer {
+        Ok(not_executed) => not_executed,
+        Err(error) => Report::Failed(error.to_wire()),
+    };
+    // When the pipe cannot be written, the supervisor is gone, and so are we.
+    let _ = write_line(&mut report, &line);
+}
+
+fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    pipe.write_all(&bytes)
+}
+
+/// Everything but the exec; gives the environment.
+fn prepare(
+    spec: &Spec,
+    descriptors: Vec<OwnedFd>,
+    filter: &[Instruction],
+    mut report: &File,
+) -> Result<Vec<CString>, Error> {
+    rustix::process::setsid().doing(|| "start a session")?;
+    // A setuid program clears this; then the supervisor's watch over the worker is what remains.
+    set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
+    rustix::system::sethostname(spec.hostname.as_bytes()).doing(|| format!("set hostname \"{}\"", spec.hostname))?;
+    umask(Mode::empty());
+    let stdio = [0, 1, 2].map(|place| descriptors.get(STDIO + place));
+    let [Some(stdin), Some(stdout), Some(stderr)] = stdio else {
+        return Err(Error::internal("no stdio"));
+    };
+    let mut root = root::assemble(spec, &descriptors)?;
+    umask(Mode::from_raw_mode(0o022));
+    let user = find_user(&root, &spec.user)?;
+    enter_directory(&root, &spec.cwd)?;
+    let stubs = std::mem::take(&mut root.stubs);
+    set_limits();
+    // A kernel without keyrings has nothing to hide.
+    match syscalls::new_session_keyring() {
+        Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
+        _ => {}
+    }
+    take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
+    write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
+    // The filter needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
+    syscalls::load_filter(filter).doing(|| "load the seccomp filter")?;
+    capabilities::become_user(&user)?;
+    set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
+    syscalls::reset_signals();
+    syscalls::close_on_exec_from(3).doing(|| "close descriptors")?;
+    environment(spec, &user)
+}
+
+fn environment(spec: &Spec, user: &User) -> Result<Vec<CString>, Error> {
+    let home = (!spec.env.iter().any(|entry| entry.starts_with("HOME="))).then(|| format!("HOME={}", user.home));
+    spec.env.iter().cloned().chain(home).map(c_string).collect()
+}
+
+fn c_string(text: String) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::user("RUN_FAILED", "an argument or a variable holds a NUL byte"))
+}
+
+fn find_user(root: &Root, text: &str) -> Result<User, Error> {
+    user::resolve(text, &read_text(root, "/etc/passwd")?, &read_text(root, "/etc/group")?)
+}
+
+/// Empty when there is none, as in an image from scratch. What is no regular file is not read: a fifo would hold us up.
+fn read_text(root: &Root, path: &str) -> Result<String, Error> {
+    let file = match root.open_file(path) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(String::new()),
+        Err(error) => return Err(error).doing(|| format!("open \"{path}\" of the image")),
+    };
+    let stat = fstat(&file).doing(|| format!("stat \"{path}\" of the image"))?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+        return Ok(String::new());
+    }
+    let mut bytes = Vec::new();
+    File::from(file)
+        .take(MOST_PASSWD_BYTES)
+        .read_to_end(&mut bytes)
+        .doing(|| format!("read \"{path}\""))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Makes it where it is missing, as WORKDIR does, and makes sure that it lies within the root.
+fn enter_directory(root: &Root, path: &str) -> Result<(), Error> {
+    let directory = target::make_directories(root, path)?;
+    fchdir(&directory).doing(|| format!("enter \"{path}\""))?;
+    let current = rustix::process::getcwd(Vec::new()).doing(|| "read the current directory")?;
+    if current.to_bytes().starts_with(b"/") {
+        Ok(())
+    } else {
+        Err(Error::user(
+            "RUN_FAILED",
+            format!("the working directory \"{path}\" is outside of the container"),
+        ))
+    }
+}
+
+/// The same on every machine: what the caller has is not inherited, but where raising is refused, what is there stays.
+fn set_limits() {
+    const NONE: Option<u64> = None;
+    let wanted = [
+        (Resource::Nofile, Some(1024), Some(524_288)),
+        (Resource::Stack, Some(8 * 1024 * 1024), NONE),
+        (Resource::Core, NONE, NONE),
+        (Resource::Nproc, NONE, NONE),
+        (Resource::As, NONE, NONE),
+        (Resource::Data, NONE, NONE),
+        (Resource::Fsize, NONE, NONE),
+        (Resource::Cpu, NONE, NONE),
+        (Resource::Rss, NONE, NONE),
+    ];
+    for (resource, current, maximum) in wanted {
+        if setrlimit(resource, Rlimit { current, maximum }).is_ok() {
+            continue;
+        }
+        let maximum = getrlimit(resource).maximum;
+        let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        // Lowering within one's own limit is always allowed.
+        let _ = setrlimit(
+            resource,
+            Rlimit {
+                current: least(current, maximum),
+                maximum,
+            },
+        );
+    }
+}
+
+/// Pipes belong to the user, so that /dev/stdout can be opened again; 0, 1 and 2 are all that the program gets.
+fn take_stdio(stdio: [BorrowedFd<'_>; 3], user: &User) -> Result<(), Error> {
+    for (number, descriptor) in stdio.into_iter().enumerate() {
+        let stat = fstat(descriptor).doing(|| "stat stdio")?;
+        if rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo {
+            fchown(descriptor, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
+                .doing(|| "give stdio to the user")?;
+        }
+        debug_assert!(
+            descriptor.as_raw_fd() > 2,
+            "descriptors from the socket come after stdio"
+        );
+        match number {
+            0 => rustix::stdio::dup2_stdin(descriptor),
+            1 => rustix::stdio::dup2_stdout(descriptor),
+            _ => rustix::stdio::dup2_stderr(descriptor),
+        }
+        .doing(|| "set up stdio")?;
+    }
+    Ok(())
+}
+
+/// Tries each place of PATH, as execvp does; gives the status and message that a shell would.
+fn execute(spec: &Spec, environment: &[CString]) -> Result<Report, Error> {
+    let Some(name) = spec.argv.first() else {
+        return Err(Error::user("RUN_FAILED", "there is no program to run"));
+    };
+    let arguments = spec.argv.iter().cloned().map(c_string).collect::<Result<Vec<_>, _>>()?;
+    let arguments: Vec<_> = arguments.iter().map(CString::as_c_str).collect();
+    let variables: Vec<_> = environment.iter().map(CString::as_c_str).collect();
+    let mut worst = std::io::Error::from(Errno::NOENT);
+    for place in places(name, &spec.env) {
+        let error = syscalls::execute(&c_string(place)?, &arguments, &variables);
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => {}
+            // A later place may have one that can be run.
+            Some(libc::EACCES) => worst = error,
+            _ => {
+                worst = error;
+                break;
+            }
+        }
+    }
+    let missing = worst.raw_os_error() == Some(libc::ENOENT);
+    let reason = if missing && !name.contains('/') {
+        "not found in PATH".to_owned()
+    } else {
+        words(&worst)
+    };
+    Ok(Report::NotExecuted {
+        status: if missing { 127 } else { 126 },
+        message: format!("exec \"{name}\": {reason}"),
+    })
+}
+
+fn places(name: &str, env: &[String]) -> Vec<String> {
+    if name.contains('/') {
+        return vec![name.to_owned()];
+    }
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let path = env
+        .iter()
+        .rev()
+        .find_map(|entry| entry.strip_prefix("PATH="))
+        .unwrap_or(DEFAULT_PATH);
+    path.split(':')
+        .map(|place| format!("{}/{name}", if place.is_empty() { "." } else { place }))
+        .collect()
+}
+
+fn words(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => "no such file".to_owned(),
+        Some(libc::EACCES) => "permission denied".to_owned(),
+        Some(libc::ENOEXEC) => "not a program of this machine".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Paths of /proc and /sys that a container must not read, or must not write. Source: Docker's defaults (oci-spec's `default` lists).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+
+use crate::error::{Doing, Error};
+
+use super::device::Devices;
+use super::root::{copy, filesystem, set};
+use super::target::{Root, is_directory, place};
+
+const HIDDEN: [&str; 13] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/system/cpu/cpu0/thermal_throttle",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Covers them with what is ours: our null device over files, an empty directory over directories.
+pub fn mask(root: &Root, devices: &Devices) -> Result<(), Error> {
+    for path in HIDDEN {
+        let Some(target) = find(root, path)? else { continue };
+        let doing = || format!("cover \"{path}\"");
+        let cover = if is_directory(target.as_fd())? {
+            filesystem(
+                "tmpfs",
+                &[("size", Some("0")), ("nr_inodes", Some("2")), ("mode", Some("555"))],
+                MountAttrFlags::MOUNT_ATTR_RDONLY,
+            )
+            .doing(doing)?
+        } else {
+            devices.null()?
+        };
+        place(cover.as_fd(), target.as_fd()).doing(doing)?;
+    }
+    for path in READ_ONLY {
+        let Some(target) = find(root, path)? else { continue };
+        let doing = || format!("make \"{path}\" read-only");
+        let same = copy(target.as_fd(), false).doing(doing)?;
+        set(same.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).doing(doing)?;
+        place(same.as_fd(), target.as_fd()).doing(doing)?;
+    }
+    Ok(())
+}
+
+/// Not every kernel has all of them.
+fn find(root: &Root, path: &str) -> Result<Option<OwnedFd>, Error> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    match openat2(
+        &root.directory,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    ) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        // A path that the container cannot reach either: it is the machine's /sys, bound in a user namespace.
+        Err(Errno::ACCESS | Errno::PERM) => Ok(None),
+        Err(error) => Err(error).doing(|| format!("find \"{path}\"")),
+    }
+}

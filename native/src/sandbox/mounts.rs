@@ -1,0 +1,345 @@
+//! Prepares the mounts of a container, in the worker: each becomes a detached mount, or a part of one, before the container is made.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use ring::digest::{SHA256, digest};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, flock, openat, openat2};
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+
+use crate::context::RequestContext;
+use crate::digest::Digest;
+use crate::error::{Doing, Error};
+use crate::lock::lock_file;
+use crate::network::Attachment;
+use crate::overlay;
+use crate::protocol::{Access, MountType, SandboxMount, SandboxParams, Sharing};
+use crate::session::{DIRECTORY, Session};
+use crate::store::make_directory;
+
+use super::files::{self, Files};
+use super::root::{copy, filesystem};
+use super::volume;
+
+/// Docker's mode of a secret's file.
+const SECRET_MODE: u32 = 0o400;
+
+/// Mounts ready to be handed over, and what they need to be held until the container's end.
+pub struct Prepared<'a> {
+    pub descriptors: Vec<OwnedFd>,
+    /// In the order of mounting: a path before what lies below it.
+    pub list: Vec<super::spec::Mount>,
+    session: &'a Session,
+    /// Locks of cache mounts.
+    held: Vec<OwnedFd>,
+    /// Folders in `tmp/<lease>` that go with the container.
+    folders: Vec<String>,
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            if let Err(error) = self.session.discard_temporary(folder) {
+                eprintln!("cooper-worker: {error}");
+            }
+        }
+    }
+}
+
+impl Prepared<'_> {
+    fn add(&mut self, descriptor: OwnedFd, within: Option<String>, target: &str, readonly: bool) {
+        self.descriptors.push(descriptor);
+        let descriptor = self.descriptors.len() - 1;
+        self.list.push(super::spec::Mount {
+            descriptor,
+            within,
+            target: clean(target),
+            readonly,
+        });
+    }
+
+    /// A new folder that goes with the container.
+    fn folder(&mut self, what: &str) -> Result<(String, OwnedFd), Error> {
+        let name = self.session.temporary_name(what);
+        make_directory(self.session.temporary(), &name)?;
+        self.folders.push(name.clone());
+        let folder = openat(self.session.temporary(), &name, DIRECTORY, Mode::empty()).doing(|| "open a folder")?;
+        Ok((name, folder))
+    }
+}
+
+pub fn prepare<'a>(
+    session: &'a Session,
+    params: &SandboxParams,
+    root: BorrowedFd<'_>,
+    attachment: &Attachment,
+    request: &RequestContext,
+) -> Result<Prepared<'a>, Error> {
+    let (held, folders) = (Vec::new(), Vec::new());
+    let mut prepared = Prepared {
+        descriptors: Vec::new(),
+        list: Vec::new(),
+        session,
+        held,
+        folders,
+    };
+    let files = Files::new()?;
+    files.write("hosts", files::hosts(params).as_bytes(), 0o644, (0, 0))?;
+    files.write("hostname", format!("{}\n", params.hostname).as_bytes(), 0o644, (0, 0))?;
+    files.write("resolv.conf", files::resolv_conf(attachment)?.as_bytes(), 0o644, (0, 0))?;
+    // The first descriptor is the files': all of them are parts of it.
+    for name in ["hosts", "hostname", "resolv.conf"] {
+        let part = Some(format!("/{name}"));
+        prepared.list.push(super::spec::Mount {
+            descriptor: 0,
+            within: part,
+            target: format!("/etc/{name}"),
+            readonly: false,
+        });
+    }
+    prepared
+        .descriptors
+        .push(files.mount.try_clone().doing(|| "duplicate a descriptor")?);
+    for mount in &params.mounts {
+        check_target(&clean(&mount.target))?;
+        match mount.kind {
+            MountType::Bind => bind(&mut prepared, mount, request)?,
+            MountType::Cache => cache(&mut prepared, mount, request)?,
+            MountType::Tmpfs => tmpfs(&mut prepared, mount)?,
+            MountType::Secret => secret(&mut prepared, mount, &files)?,
+            MountType::Volume => {
+                let (_, folder) = prepared.folder("volume")?;
+                volume::seed(root, &clean(&mount.target), &folder)?;
+                let own = copy(folder.as_fd(), false).doing(|| "mount a volume")?;
+                prepared.add(own, None, &mount.target, mount.readonly);
+            }
+        }
+    }
+    // Stable: of two mounts at one place the later one is seen.
+    prepared.list.sort_by_key(|mount| mount.target.matches('/').count());
+    Ok(prepared)
+}
+
+/// An absolute path without `.`, `..` and empty names.
+pub fn clean(path: &str) -> String {
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    format!("/{}", names.join("/"))
+}
+
+fn check_target(target: &str) -> Result<(), Error> {
+    let below = |parent: &str| target.starts_with(parent) && target[parent.len()..].starts_with('/');
+    let own = ["/proc", "/sys"]
+        .iter()
+        .any(|parent| target == *parent || below(parent));
+    if own || target == "/dev" || target == "/" {
+        return Err(
+            Error::user("UNSUPPORTED", format!("nothing can be mounted at \"{target}\""))
+                .hint("/, /proc, /sys and /dev belong to the container"),
+        );
+    }
+    Ok(())
+}
+
+fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount, request: &RequestContext) -> Result<(), Error> {
+    let session = prepared.session;
+    let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
+    if let Some(name) = &mount.handle {
+        let handle = if mount.readonly {
+            session.handles.get(name)?
+        } else {
+            session.handles.writable(name)?
+        };
+        let place = within(handle.fd.as_fd(), source.as_deref().unwrap_or("/"), &mount.target)?;
+        let readonly = mount.readonly || handle.access == Access::Read;
+        let own = copy(place.as_fd(), true).doing(|| format!("bind \"{}\"", handle.path))?;
+        prepared.add(own, None, &mount.target, readonly);
+        return Ok(());
+    }
+    let whole = match (&mount.chain, &mount.selection) {
+        (Some(chain), None) if mount.readonly => overlay::mount_chain(session, chain)?,
+        (Some(chain), None) => {
+            let upper = session.new_snapshot()?;
+            prepared.folders.push(upper.name.clone());
+            overlay::mount_active(session, chain, &upper)?
+        }
+        (None, Some(selection)) => {
+            let (_, folder) = prepared.folder("bind")?;
+            fchmod(&folder, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a folder")?;
+            super::selection::materialize(session, selection, &folder, request)?;
+            copy(folder.as_fd(), false).doing(|| "bind a selection")?
+        }
+        _ => return Err(Error::internal("a bind mount needs one of chain, selection and handle")),
+    };
+    prepared.add(whole, source, &mount.target, mount.readonly);
+    Ok(())
+}
+
+/// A handle may be a file: then it is the source itself.
+fn within(handle: BorrowedFd<'_>, path: &str, target: &str) -> Result<OwnedFd, Error> {
+    if path == "/" {
+        return handle.try_clone_to_owned().doing(|| "duplicate a descriptor");
+    }
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    match openat2(handle, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::user(
+            "COPY_SOURCE_MISSING",
+            format!("\"{path}\", to be mounted at \"{target}\", is not there"),
+        )),
+        other => other.doing(|| format!("open \"{path}\"")),
+    }
+}
+
+/// A directory of the store that outlives the build. Its name is a digest: no id leads out of `mounts/`.
+fn cache(prepared: &mut Prepared<'_>, mount: &SandboxMount, request: &RequestContext) -> Result<(), Error> {
+    let session = prepared.session;
+    let id = mount.id.as_deref().unwrap_or(&mount.target);
+    let name = hex(id);
+    let name = match mount.sharing.unwrap_or(Sharing::Shared) {
+        Sharing::Shared => {
+            // Held shared, so that a locked one waits for us too.
+            prepared
+                .held
+                .push(lock_file(session, &format!("mount-{name}"), false, &request.cancel)?);
+            name
+        }
+        Sharing::Locked => {
+            prepared
+                .held
+                .push(lock_file(session, &format!("mount-{name}"), true, &request.cancel)?);
+            name
+        }
+        Sharing::Private => {
+            let (name, lock) = private(session, &name)?;
+            prepared.held.push(lock);
+            name
+        }
+    };
+    let path = format!("mounts/{name}");
+    let fresh = rustix::fs::mkdirat(session.store.root(), &path, Mode::RWXU);
+    let directory = match fresh {
+        Ok(()) | Err(Errno::EXIST) => {
+            openat(session.store.root(), &path, DIRECTORY, Mode::empty()).doing(|| "open a cache mount")?
+        }
+        Err(error) => return Err(error).doing(|| "make a cache mount"),
+    };
+    if fresh.is_ok() {
+        let (uid, gid) = (
+            Uid::from_raw(mount.uid.unwrap_or(0)),
+            Gid::from_raw(mount.gid.unwrap_or(0)),
+        );
+        fchown(&directory, Some(uid), Some(gid)).doing(|| "give a cache mount its owner")?;
+        fchmod(&directory, Mode::from_raw_mode(mount.mode.unwrap_or(0o755)))
+            .doing(|| "set the mode of a cache mount")?;
+    }
+    let own = copy(directory.as_fd(), false).doing(|| "mount a cache")?;
+    let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
+    prepared.add(own, source, &mount.target, mount.readonly);
+    Ok(())
+}
+
+/// The first of the numbered ones that nobody uses.
+fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
+    for number in 0..1024 {
+        let numbered = if number == 0 {
+            name.to_owned()
+        } else {
+            format!("{name}-{number}")
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock = openat(
+            session.store.root(),
+            format!("locks/mount-{numbered}"),
+            flags,
+            Mode::RUSR | Mode::WUSR,
+        )
+        .doing(|| "open the lock of a cache mount")?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok((numbered, lock)),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error).doing(|| "lock a cache mount"),
+        }
+    }
+    Err(Error::user(
+        "CACHE_MOUNT_INVALID",
+        "all private copies of a cache mount are in use",
+    ))
+}
+
+fn hex(id: &str) -> String {
+    let bytes = digest(&SHA256, id.as_bytes());
+    let mut array = [0; 32];
+    array.copy_from_slice(bytes.as_ref());
+    Digest::from_bytes(&array).hex().to_owned()
+}
+
+fn tmpfs(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> {
+    let size = mount.size.map(|size| size.to_string());
+    let mode = format!("{:o}", mount.mode.unwrap_or(0o1777));
+    let mut options = vec![("mode", Some(mode.as_str()))];
+    if let Some(size) = &size {
+        options.push(("size", Some(size)));
+    }
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let tmpfs = filesystem("tmpfs", &options, attributes).doing(|| format!("make a tmpfs for \"{}\"", mount.target))?;
+    prepared.add(tmpfs, None, &mount.target, mount.readonly);
+    Ok(())
+}
+
+fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Result<(), Error> {
+    let id = mount
+        .secret
+        .as_deref()
+        .ok_or_else(|| Error::internal("a secret mount without secret"))?;
+    let bytes = prepared.session.secrets.get(id)?;
+    let name = format!("secret-{}", prepared.list.len());
+    let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+    files.write(&name, &bytes, mount.mode.unwrap_or(SECRET_MODE) & 0o7777, owner)?;
+    let part = super::spec::Mount {
+        descriptor: 0,
+        within: Some(format!("/{name}")),
+        target: clean(&mount.target),
+        readonly: true,
+    };
+    prepared.list.push(part);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_target, clean};
+
+    #[test]
+    fn paths_are_cleaned_without_leaving_the_root() {
+        for (path, want) in [
+            ("/a//b/.", "/a/b"),
+            ("/../../etc", "/etc"),
+            ("a/../b", "/b"),
+            ("", "/"),
+            ("/a/..", "/"),
+        ] {
+            assert_eq!(clean(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_the_container_in_cannot_be_hidden() {
+        for (target, good) in [
+            ("/proc", false),
+            ("/proc/self", false),
+            ("/sys/fs", false),
+            ("/dev", false),
+            ("/", false),
+            ("/dev/shm", true),
+            ("/process", true),
+        ] {
+            assert_eq!(check_target(target).is_ok(), good, "{target}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Starting supervisors. One is kept waiting, so that a step does not pay for the start of a process.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use crate::context::lock;
+use crate::error::{Doing, Error};
+
+/// The argument that makes this binary a supervisor.
+pub const ARGUMENT: &str = "supervise-container";
+
+/// A supervisor and the worker's end of its socket.
+pub struct Supervisor {
+    pub socket: UnixStream,
+    child: Child,
+}
+
+impl Drop for Supervisor {
+    /// With its socket closed it kills its container and ends, or has ended already; then it is reaped.
+    fn drop(&mut self) {
+        // A socket whose peer is gone is as good as closed.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Err(error) = self.child.wait() {
+            eprintln!("cooper-worker: wait for a supervisor: {error}");
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Supervisors {
+    binary: OnceLock<OwnedFd>,
+    spare: Mutex<Option<Supervisor>>,
+}
+
+impl Supervisors {
+    /// The one that waits, else a new one.
+    pub fn take(&self) -> Result<Supervisor, Error> {
+        let spare = lock(&self.spare).take();
+        spare.map_or_else(|| self.spawn(), Ok)
+    }
+
+    /// Starts the next one, while its predecessor is at work.
+    pub fn replenish(&self) -> Result<(), Error> {
+        if lock(&self.spare).is_some() {
+            return Ok(());
+        }
+        let next = self.spawn()?;
+        let surplus = lock(&self.spare).replace(next);
+        drop(surplus);
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Supervisor, Error> {
+        let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
+        let child = Command::new(format!("/proc/self/fd/{}", self.binary()?.as_raw_fd()))
+            .arg0("cooper-worker")
+            .arg(ARGUMENT)
+            .env_clear()
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()
+            .doing(|| "start a supervisor")?;
+        Ok(Supervisor { socket: ours, child })
+    }
+
+    /// A sealed copy of this binary: an image can make its kernel run `/proc/self/exe`, but it cannot write to what it finds there.
+    fn binary(&self) -> Result<&OwnedFd, Error> {
+        if let Some(binary) = self.binary.get() {
+            return Ok(binary);
+        }
+        let doing = || "copy the worker's binary";
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let memory = match memfd_create("cooper-worker", flags | MemfdFlags::EXEC) {
+            // Before 6.3 all of them can be executed, and the flag is unknown.
+            Err(rustix::io::Errno::INVAL) => memfd_create("cooper-worker", flags),
+            other => other,
+        };
+        let mut copy = File::from(memory.doing(doing)?);
+        let mut binary = File::open("/proc/self/exe").doing(doing)?;
+        std::io::copy(&mut binary, &mut copy).doing(doing)?;
+        copy.flush().and_then(|()| copy.rewind()).doing(doing)?;
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        fcntl_add_seals(&copy, seals).doing(doing)?;
+        Ok(self.binary.get_or_init(|| copy.into()))
+    }
+}

@@ -1,0 +1,230 @@
+//! A running container's input and output, until its end.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, openat};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::context::RequestContext;
+use crate::error::{Doing, Error};
+
+use super::channel::receive;
+use super::spec::{Answer, Stubs};
+
+/// The worker's ends of stdio.
+pub struct Streams {
+    stdin: Option<File>,
+    /// stdout, stderr.
+    outputs: [File; 2],
+}
+
+/// How it ended.
+#[derive(Default)]
+pub struct Outcome {
+    status: i32,
+    not_executed: Option<i32>,
+    pub max_rss_bytes: u64,
+    pub user_ms: u64,
+    pub system_ms: u64,
+    pub stubs: Stubs,
+}
+
+impl Outcome {
+    pub fn of(answer: Option<Answer>, stubs: Stubs) -> Result<Self, Error> {
+        match answer {
+            Some(Answer::Ended {
+                status,
+                max_rss_bytes,
+                user_ms,
+                system_ms,
+            }) => Ok(Self {
+                status,
+                not_executed: None,
+                max_rss_bytes,
+                user_ms,
+                system_ms,
+                stubs,
+            }),
+            Some(Answer::Failed(error)) => Err(Error::Relayed(error)),
+            _ => Err(Error::internal("the supervisor ended before its container")),
+        }
+    }
+
+    /// The container was there, its program was not: `status` as a shell has it.
+    pub fn without_program(self, status: i32) -> Self {
+        Self {
+            not_executed: Some(status),
+            ..self
+        }
+    }
+
+    pub fn signal(&self) -> Option<i32> {
+        libc::WIFSIGNALED(self.status).then(|| libc::WTERMSIG(self.status))
+    }
+
+    pub fn exit_code(&self) -> i32 {
+        self.not_executed
+            .or(self.signal().map(|signal| 128 + signal))
+            .unwrap_or_else(|| libc::WEXITSTATUS(self.status))
+    }
+}
+
+impl Streams {
+    /// Ours, and the program's three.
+    pub fn open(stdin: bool) -> Result<(Self, [OwnedFd; 3]), Error> {
+        let pipe = || pipe_with(PipeFlags::CLOEXEC).doing(|| "make a pipe");
+        let (input, feed) = if stdin {
+            let (reading, writing) = pipe()?;
+            (reading, Some(File::from(writing)))
+        } else {
+            let null = openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            (null.doing(|| "open /dev/null")?, None)
+        };
+        let ((out, out_writing), (err, err_writing)) = (pipe()?, pipe()?);
+        for output in [&out, &err] {
+            fcntl_setfl(output, OFlags::NONBLOCK).doing(|| "set up a pipe")?;
+        }
+        Ok((
+            Self {
+                stdin: feed,
+                outputs: [out.into(), err.into()],
+            },
+            [input, out_writing, err_writing],
+        ))
+    }
+}
+
+/// Passes bytes on until the supervisor says that all has ended, and then what is left in the pipes.
+pub fn run(request: &RequestContext, socket: &UnixStream, pidfd: &OwnedFd, streams: Streams) -> Result<Answer, Error> {
+    let Streams { stdin, mut outputs } = streams;
+    thread::scope(|scope| {
+        let feeder = stdin.map(|stdin| scope.spawn(move || feed(request, stdin)));
+        let answer = pass_on(request, socket, pidfd, &mut outputs);
+        request.close_input();
+        if let Some(feeder) = feeder {
+            feeder
+                .join()
+                .map_err(|_| Error::internal("the feeder of stdin panicked"))??;
+        }
+        answer
+    })
+}
+
+fn pass_on(
+    request: &RequestContext,
+    socket: &UnixStream,
+    pidfd: &OwnedFd,
+    outputs: &mut [File; 2],
+) -> Result<Answer, Error> {
+    let mut open = [true; 2];
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let mut waiting = vec![
+            PollFd::new(socket, PollFlags::IN),
+            PollFd::from_borrowed_fd(request.cancel.fd(), PollFlags::IN),
+        ];
+        let places: Vec<usize> = (0..2).filter(|place| open[*place]).collect();
+        waiting.extend(
+            places
+                .iter()
+                .map(|place| PollFd::from_borrowed_fd(outputs[*place].as_fd(), PollFlags::IN)),
+        );
+        match poll(&mut waiting, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).doing(|| "wait for output"),
+        }
+        let ready: Vec<bool> = waiting.iter().map(|one| !one.revents().is_empty()).collect();
+        if ready[1] {
+            kill(pidfd)?;
+            return end_of(socket);
+        }
+        for (place, _) in places.iter().zip(&ready[2..]).filter(|(_, ready)| **ready) {
+            open[*place] = match read_once(request, &mut outputs[*place], *place, &mut buffer) {
+                // Told while it waited for credit: the next round kills.
+                Err(Error::Cancelled) => true,
+                other => other? != Some(0),
+            };
+        }
+        if ready[0] {
+            let answer = end_of(socket)?;
+            for place in 0..2 {
+                drain(request, &mut outputs[place], place, &mut buffer)?;
+            }
+            return Ok(answer);
+        }
+    }
+}
+
+fn end_of(socket: &UnixStream) -> Result<Answer, Error> {
+    receive::<Answer>(socket)?
+        .map(|(answer, _)| answer)
+        .ok_or_else(|| Error::internal("the supervisor is gone"))
+}
+
+/// Everything was written when the last process died. The pipe itself may live on, where a program handed it out of the container.
+fn drain(request: &RequestContext, output: &mut File, place: usize, buffer: &mut [u8]) -> Result<(), Error> {
+    while read_once(request, output, place, buffer)?.is_some_and(|count| count > 0) {}
+    Ok(())
+}
+
+/// `None` when there is nothing now, 0 at the end.
+fn read_once(
+    request: &RequestContext,
+    output: &mut File,
+    place: usize,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    match output.read(buffer) {
+        Ok(count) => {
+            request.send_data(place as u8 + 1, &buffer[..count])?;
+            Ok(Some(count))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+        Err(error) => Err(error).doing(|| "read output"),
+    }
+}
+
+/// The builder's data frames into stdin, until an empty one, or until the program no longer reads.
+fn feed(request: &RequestContext, mut stdin: File) -> Result<(), Error> {
+    loop {
+        let bytes = match request.receive_data() {
+            Ok(bytes) => bytes,
+            Err(Error::Cancelled) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match stdin.write_all(&bytes) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return swallow(request),
+            Err(error) => return Err(error).doing(|| "write to stdin"),
+        }
+    }
+}
+
+/// What the program does not want is still granted, so that the builder's sender does not hang.
+fn swallow(request: &RequestContext) -> Result<(), Error> {
+    loop {
+        match request.receive_data() {
+            Ok(bytes) if bytes.is_empty() => return Ok(()),
+            Ok(_) => {}
+            Err(Error::Cancelled) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn kill(pidfd: &OwnedFd) -> Result<(), Error> {
+    match pidfd_send_signal(pidfd, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).doing(|| "kill a container"),
+    }
+}

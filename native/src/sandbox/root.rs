@@ -1,0 +1,209 @@
+//! The container's filesystem, assembled by descriptor: every mount is made detached, the machine is left by pivot_root, and only then is
+//! anything hung into the image, which cannot lead anywhere else any more.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, open_tree, unmount,
+};
+use rustix::process::{chdir, fchdir, pivot_root};
+
+use crate::error::{Doing, Error};
+use crate::syscalls::mount_setattr;
+
+use super::device;
+use super::mask;
+use super::spec::{self, ROOT, Spec};
+use super::target::{Root, place};
+
+const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+const PROC_MAGIC: i64 = 0x9fa0;
+const SYSFS_MAGIC: i64 = 0x6265_6572;
+
+/// Makes the root, enters it, and hangs everything into it.
+pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).doing(|| "make the mounts private")?;
+    let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
+    // What needs the machine's view is made before it is left: a procfs in a user namespace, for one, wants to see another.
+    let proc = filesystem("proc", &[], HARMLESS).doing(|| "mount /proc")?;
+    let sys = sysfs().doing(|| "mount /sys")?;
+    let devices = device::Devices::prepare(spec.user_namespace)?;
+    let mounts = prepare_all(spec, descriptors)?;
+    let root = descriptors
+        .get(ROOT)
+        .ok_or_else(|| Error::internal("no root filesystem"))?;
+    enter(root.as_fd(), &spec.staging)?;
+    let directory = openat(
+        CWD,
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .doing(|| "open the root")?;
+    let mut root = Root {
+        directory,
+        names,
+        stubs: spec::Stubs::default(),
+    };
+    attach_own(&mut root, proc.as_fd(), "/proc")?;
+    attach_own(&mut root, sys.as_fd(), "/sys")?;
+    attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
+    devices.finish(&mut root)?;
+    mask::mask(&root, &devices)?;
+    for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {
+        attach_asked(&mut root, descriptor.as_fd(), mount, &devices)?;
+    }
+    Ok(root)
+}
+
+/// A new, detached filesystem with options (`None`: a flag).
+pub fn filesystem(
+    kind: &str,
+    options: &[(&str, Option<&str>)],
+    attributes: MountAttrFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        match value {
+            Some(value) => fsconfig_set_string(context.as_fd(), *key, *value)?,
+            None => fsconfig_set_flag(context.as_fd(), *key)?,
+        }
+    }
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// A detached copy of the mount at an open place (and of those below it).
+pub fn copy(place: BorrowedFd<'_>, recursive: bool) -> rustix::io::Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(place, c"", flags)
+}
+
+/// On the machine's network in a user namespace no sysfs can be made; then it is the machine's, read-only.
+fn sysfs() -> rustix::io::Result<OwnedFd> {
+    match filesystem("sysfs", &[], HARMLESS | MountAttrFlags::MOUNT_ATTR_RDONLY) {
+        Err(Errno::PERM) => {
+            let machine = openat(CWD, "/sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            let sys = copy(machine.as_fd(), true)?;
+            set(sys.as_fd(), HARMLESS | MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
+            Ok(sys)
+        }
+        other => other,
+    }
+}
+
+pub fn set(mount: BorrowedFd<'_>, attributes: MountAttrFlags, recursive: bool) -> rustix::io::Result<()> {
+    mount_setattr(mount, attributes.bits().into(), recursive)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+fn prepare_all(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Error> {
+    let mut hanging = BTreeSet::new();
+    let mut prepared = Vec::with_capacity(spec.mounts.len());
+    for mount in &spec.mounts {
+        let whole = descriptors
+            .get(mount.descriptor)
+            .ok_or_else(|| Error::internal("a mount without descriptor"))?;
+        let doing = || format!("prepare the mount at \"{}\"", mount.target);
+        // Only of a mount that hangs somewhere can a part be copied.
+        if mount.within.is_some() && hanging.insert(mount.descriptor) {
+            hang(whole.as_fd(), &spec.staging).doing(doing)?;
+        }
+        let own = match &mount.within {
+            None => whole.try_clone().doing(doing)?,
+            Some(path) => part(whole, path, &mount.target)?,
+        };
+        if mount.readonly {
+            set(own.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).doing(doing)?;
+        }
+        prepared.push(own);
+    }
+    Ok(prepared)
+}
+
+fn part(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    match openat2(whole, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+        Ok(part) => copy(part.as_fd(), false).doing(|| format!("prepare the mount at \"{target}\"")),
+        Err(Errno::NOENT | Errno::NOTDIR) => {
+            let message = format!("\"{path}\", to be mounted at \"{target}\", is not there");
+            Err(Error::user("COPY_SOURCE_MISSING", message))
+        }
+        Err(error) => Err(error).doing(|| format!("find \"{path}\", to be mounted at \"{target}\"")),
+    }
+}
+
+fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
+    let staging = openat(
+        CWD,
+        staging,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    place(mount, staging.as_fd())
+}
+
+/// Leaves the machine: afterwards the root is the container's, and there is no way back.
+fn enter(root: BorrowedFd<'_>, staging: &str) -> Result<(), Error> {
+    let doing = || "enter the root filesystem";
+    hang(root, staging).doing(doing)?;
+    fchdir(root).doing(doing)?;
+    pivot_root(".", ".").doing(doing)?;
+    // The old root lies over the new one now.
+    unmount(".", UnmountFlags::DETACH).doing(doing)?;
+    chdir("/").doing(doing)
+}
+
+/// `/proc`, `/sys` and `/dev` must be what they say: a symlink of the image in their place is an attack.
+fn attach_own(root: &mut Root, mount: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    match openat2(&root.directory, path, flags, Mode::empty(), resolve) {
+        Ok(_) | Err(Errno::NOENT) => {}
+        Err(_) => {
+            return Err(Error::user(
+                "IMAGE_INVALID",
+                format!("\"{path}\" is a symlink in the image"),
+            ));
+        }
+    }
+    let stat = rustix::fs::statat(&root.directory, &path[1..], rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+    if stat.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory) {
+        return Err(Error::user(
+            "IMAGE_INVALID",
+            format!("\"{path}\" is not a directory in the image"),
+        ));
+    }
+    root.attach(mount, path)
+}
+
+/// A mount that was asked for. None may hide what keeps the container in.
+fn attach_asked(
+    root: &mut Root,
+    mount: BorrowedFd<'_>,
+    asked: &spec::Mount,
+    devices: &device::Devices,
+) -> Result<(), Error> {
+    if let Ok(target) = root.find(&asked.target) {
+        let magic = rustix::fs::fstatfs(&target).doing(|| "stat a mount target")?.f_type as i64;
+        let (there, dev) = (fstat(&target).doing(|| "stat a mount target")?, devices.stat()?);
+        let is_dev = (there.st_dev, there.st_ino) == (dev.st_dev, dev.st_ino);
+        if magic == PROC_MAGIC || magic == SYSFS_MAGIC || is_dev {
+            return Err(
+                Error::user("UNSUPPORTED", format!("nothing can be mounted at \"{}\"", asked.target))
+                    .hint("/proc, /sys and /dev belong to the container"),
+            );
+        }
+    }
+    root.attach(mount, &asked.target)
+}

@@ -1,0 +1,72 @@
+//! What a supervisor is told, and what it answers. Descriptors go beside the JSON (channel.rs).
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::WorkerError;
+
+/// Places of the first descriptors of a spec; `Spec.mounts` has the places of the rest.
+pub const ROOT: usize = 0;
+pub const STDIO: usize = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Spec {
+    pub argv: Vec<String>,
+    pub env: Vec<String>,
+    pub cwd: String,
+    pub user: String,
+    pub hostname: String,
+    /// An empty directory in the worker's view of the host, to hang mounts on before they have their place.
+    pub staging: String,
+    /// Place of a network namespace to enter.
+    pub network: Option<usize>,
+    /// In a user namespace no device node can be made, and the machine's are bound.
+    pub user_namespace: bool,
+    pub mounts: Vec<Mount>,
+}
+
+/// One mount of the container, besides those that all have.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Mount {
+    /// Place of the detached mount.
+    pub descriptor: usize,
+    /// What of it: a path, resolved within it. `None` is all of it.
+    pub within: Option<String>,
+    pub target: String,
+    pub readonly: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// The program runs; its pidfd goes with it.
+    Started(Stubs),
+    /// The container could not be made.
+    Failed(WorkerError),
+    /// The container is there, but the program is not: exit status (126, 127) and message, as a shell has them.
+    NotExecuted { stubs: Stubs, status: i32, message: String },
+    /// Everything in it has ended.
+    Ended {
+        status: i32,
+        max_rss_bytes: u64,
+        user_ms: u64,
+        system_ms: u64,
+    },
+}
+
+/// What was made in the root filesystem only to have a place for mounts. Paths are relative to the root, without symlinks.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Stubs {
+    /// In the order of their making.
+    pub made: Vec<String>,
+    /// Directories that were there and got a stub.
+    pub touched: Vec<Touched>,
+}
+
+/// A directory as it was before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Touched {
+    pub path: String,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub mtime: (i64, i64),
+}

@@ -1,0 +1,133 @@
+//! The supervisor: a fresh process of ours with one thread, outside the container's pid namespace. It makes the container, waits for its end
+//! and reports it. When the worker is gone, its end of the socket closes, and the supervisor kills the container.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_dumpable_behavior,
+};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::error::{Doing, Error};
+use crate::syscalls;
+
+use super::channel::{receive, send};
+use super::init::{self, Report};
+use super::seccomp;
+use super::spec::{Answer, Spec, Stubs};
+
+/// Runs one container as told on stdin (a socket), then returns.
+pub fn main() -> Result<(), Error> {
+    let socket = UnixStream::from(
+        std::io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .doing(|| "take the socket")?,
+    );
+    // Its own session: a terminal's signals are for the worker.
+    rustix::process::setsid().doing(|| "start a session")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "become undumpable")?;
+    let filter = seccomp::default_filter();
+    let Some((spec, descriptors)) = receive::<Spec>(&socket)? else {
+        return Ok(());
+    };
+    match start(&spec, descriptors, &filter) {
+        Ok((child, answer)) => attend(&socket, child, answer),
+        Err(error) => send(&socket, &Answer::Failed(error.to_wire()), &[]),
+    }
+}
+
+fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &[syscalls::Instruction]) -> Result<(Pid, Answer), Error> {
+    if let Some(place) = spec.network {
+        let namespace = descriptors
+            .get(place)
+            .ok_or_else(|| Error::internal("no network namespace"))?;
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .doing(|| "enter a network namespace")?;
+    }
+    let namespaces =
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "make a pipe")?;
+    match syscalls::clone_process(namespaces).doing(|| "make namespaces")? {
+        None => {
+            drop(reading);
+            init::run(spec, descriptors, filter, File::from(writing));
+            syscalls::exit_now(125)
+        }
+        Some(child) => {
+            drop((writing, descriptors));
+            match read_report(reading) {
+                Ok(answer) => Ok((child, answer)),
+                Err(error) => {
+                    syscalls::wait(child).doing(|| "wait for a container")?;
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// Reads until the program's exec closes the pipe, or the end of the container does.
+fn read_report(pipe: OwnedFd) -> Result<Answer, Error> {
+    let mut stubs = Stubs::default();
+    let mut ready = false;
+    for line in BufReader::new(File::from(pipe)).lines() {
+        let line = line.doing(|| "read a container's report")?;
+        match serde_json::from_str(&line).map_err(|error| Error::internal(error.to_string()))? {
+            Report::Ready(made) => (stubs, ready) = (made, true),
+            Report::Failed(error) => return Err(Error::Relayed(error)),
+            Report::NotExecuted { status, message } => return Ok(Answer::NotExecuted { stubs, status, message }),
+        }
+    }
+    if ready {
+        Ok(Answer::Started(stubs))
+    } else {
+        Err(Error::internal("the container ended before its program began"))
+    }
+}
+
+fn attend(socket: &UnixStream, child: Pid, answer: Answer) -> Result<(), Error> {
+    let pidfd = pidfd_open(child, PidfdFlags::empty()).doing(|| "open a container")?;
+    if send(socket, &answer, &[pidfd.as_fd()]).is_ok() {
+        wait_for_end(socket, &pidfd)?;
+    } else {
+        kill(&pidfd)?;
+    }
+    let ended = syscalls::wait(child).doing(|| "wait for a container")?;
+    let answer = Answer::Ended {
+        status: ended.status,
+        max_rss_bytes: ended.max_rss_bytes,
+        user_ms: ended.user_ms,
+        system_ms: ended.system_ms,
+    };
+    send(socket, &answer, &[])
+}
+
+/// The worker says nothing after the spec: what comes on the socket is its end.
+fn wait_for_end(socket: &UnixStream, pidfd: &OwnedFd) -> Result<(), Error> {
+    loop {
+        let mut waiting = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(socket, PollFlags::IN)];
+        match poll(&mut waiting, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).doing(|| "wait for a container"),
+        }
+        if !waiting[0].revents().is_empty() {
+            return Ok(());
+        }
+        if !waiting[1].revents().is_empty() {
+            return kill(pidfd);
+        }
+    }
+}
+
+fn kill(pidfd: &OwnedFd) -> Result<(), Error> {
+    match pidfd_send_signal(pidfd, Signal::KILL) {
+        // It has ended by itself.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).doing(|| "kill a container"),
+    }
+}

@@ -1,0 +1,239 @@
+//! Places within the container's root: found without leaving it, made where they are missing, and remembered when they are stubs only.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fstat, mkdirat, openat, openat2, readlinkat,
+};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, move_mount};
+
+use crate::error::{Doing, Error};
+
+use super::spec::{Stubs, Touched};
+
+const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+
+/// As the kernel follows in one path.
+const MOST_LINKS: u32 = 40;
+
+/// The root of the container, after pivot_root: nothing else of the machine can be reached from it.
+pub struct Root {
+    pub directory: OwnedFd,
+    /// `/proc/self/fd` of a procfs of ours: names the place of an open file.
+    pub names: OwnedFd,
+    pub stubs: Stubs,
+}
+
+impl Root {
+    /// Opens a file for reading; magic links and whatever lies outside are refused by the kernel.
+    pub fn open_file(&self, path: &str) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        openat2(&self.directory, path, flags, Mode::empty(), IN_ROOT)
+    }
+
+    pub fn find(&self, path: &str) -> rustix::io::Result<OwnedFd> {
+        let path = if path.is_empty() { "/" } else { path };
+        openat2(&self.directory, path, PATH_ONLY, Mode::empty(), IN_ROOT)
+    }
+
+    /// Hangs a mount at `path`; makes a stub where there is nothing.
+    pub fn attach(&mut self, mount: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
+        let directory = is_directory(mount)?;
+        let target = match self.find(path) {
+            Ok(target) => target,
+            Err(Errno::NOENT) => self.make_stub(path, directory)?,
+            Err(error) => return Err(error).doing(|| format!("find mount target \"{path}\"")),
+        };
+        if is_directory(target.as_fd())? != directory {
+            let (is, wants) = if directory {
+                ("a file", "a directory")
+            } else {
+                ("a directory", "a file")
+            };
+            let message = format!("mount target \"{path}\" is {is} in the image, and {wants} is to be mounted there");
+            return Err(Error::user("UNSUPPORTED", message));
+        }
+        place(mount, target.as_fd()).doing(|| format!("mount at \"{path}\""))
+    }
+
+    fn make_stub(&mut self, path: &str, directory: bool) -> Result<OwnedFd, Error> {
+        let mut path = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            let (above, name) = split(&path);
+            let parent = walk(self, above, true, MOST_LINKS)?;
+            if let Some(next) = follow(above, &parent, name)? {
+                path = next;
+                continue;
+            }
+            self.remember(&parent)?;
+            let before = fstat(&parent).doing(|| "stat a directory")?;
+            let doing = || format!("make mount target \"{path}\"");
+            if directory {
+                mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing(doing)?;
+            } else {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+                openat(&parent, name, flags, Mode::from_raw_mode(0o644)).doing(doing)?;
+            }
+            restore_time(&parent, &before)?;
+            let made = openat(&parent, name, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty()).doing(doing)?;
+            let place = self.name_of(&made)?;
+            self.stubs.made.push(place);
+            return Ok(made);
+        }
+        Err(Error::user(
+            "UNSUPPORTED",
+            format!("mount target \"{path}\" is behind too many symlinks"),
+        ))
+    }
+
+    /// Notes a directory that gets a stub, as it is now, unless it is a stub itself.
+    fn remember(&mut self, directory: &OwnedFd) -> Result<(), Error> {
+        let path = self.name_of(directory)?;
+        if self.stubs.made.contains(&path) || self.stubs.touched.iter().any(|touched| touched.path == path) {
+            return Ok(());
+        }
+        let stat = fstat(directory).doing(|| "stat a directory")?;
+        let mtime = (stat.st_mtime, stat.st_mtime_nsec as i64);
+        self.stubs.touched.push(Touched {
+            path,
+            mode: stat.st_mode,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mtime,
+        });
+        Ok(())
+    }
+
+    /// Where an open file lies, relative to the root.
+    fn name_of(&self, file: &OwnedFd) -> Result<String, Error> {
+        use std::os::fd::AsRawFd as _;
+        let path =
+            readlinkat(&self.names, file.as_raw_fd().to_string(), Vec::new()).doing(|| "read the name of a file")?;
+        let path = path
+            .into_string()
+            .map_err(|_| Error::user("UNSUPPORTED", "a mount target's name is not UTF-8"))?;
+        Ok(path.trim_start_matches('/').to_owned())
+    }
+}
+
+/// Moves a detached mount onto an open place.
+pub fn place(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let by_descriptor = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, c"", target, c"", by_descriptor)
+}
+
+/// Opens a directory; makes it and its parents, 0755, where they are missing.
+pub fn make_directories(root: &Root, path: &str) -> Result<OwnedFd, Error> {
+    let mut scratch = Root {
+        directory: clone(&root.directory)?,
+        names: clone(&root.names)?,
+        stubs: Stubs::default(),
+    };
+    walk(&mut scratch, path, false, MOST_LINKS)
+}
+
+fn clone(descriptor: &OwnedFd) -> Result<OwnedFd, Error> {
+    descriptor.try_clone().doing(|| "duplicate a descriptor")
+}
+
+/// Goes down one name at a time, each resolved from the root, so that a symlink in the middle leads where it leads the program.
+fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd, Error> {
+    match root.find(path) {
+        Ok(found) if is_directory(found.as_fd())? => return Ok(found),
+        Ok(_) => {
+            return Err(Error::user(
+                "RUN_FAILED",
+                format!("\"{path}\" is not a directory in the image"),
+            ));
+        }
+        Err(Errno::NOENT) if links > 0 => {}
+        Err(error) => return Err(error).doing(|| format!("find \"{path}\"")),
+    }
+    let (above, name) = split(path);
+    if name.is_empty() {
+        return Err(Error::internal("the container has no root"));
+    }
+    let parent = walk(root, above, stubs, links)?;
+    if let Some(next) = follow(above, &parent, name)? {
+        return walk(root, &next, stubs, links - 1);
+    }
+    let before = fstat(&parent).doing(|| "stat a directory")?;
+    if stubs {
+        root.remember(&parent)?;
+    }
+    mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing(|| format!("make \"{path}\""))?;
+    let made = openat(
+        &parent,
+        name,
+        PATH_ONLY | OFlags::NOFOLLOW | OFlags::DIRECTORY,
+        Mode::empty(),
+    )
+    .doing(|| format!("open \"{path}\""))?;
+    if stubs {
+        restore_time(&parent, &before)?;
+        let place = root.name_of(&made)?;
+        root.stubs.made.push(place);
+    }
+    Ok(made)
+}
+
+/// Where a dangling symlink leads, as a path from the root.
+fn follow(above: &str, parent: &OwnedFd, name: &str) -> Result<Option<String>, Error> {
+    let link = match readlinkat(parent, name, Vec::new()) {
+        Ok(link) => link,
+        // Nothing there, or no symlink.
+        Err(Errno::NOENT | Errno::INVAL) => return Ok(None),
+        Err(error) => return Err(error).doing(|| format!("read symlink \"{above}/{name}\"")),
+    };
+    let link = link
+        .into_string()
+        .map_err(|_| Error::user("UNSUPPORTED", "a symlink to a mount target is not UTF-8"))?;
+    Ok(Some(if link.starts_with('/') {
+        link
+    } else {
+        format!("{above}/{link}")
+    }))
+}
+
+/// A directory that only got a stub looks as it did.
+fn restore_time(directory: &OwnedFd, before: &rustix::fs::Stat) -> Result<(), Error> {
+    let time = |seconds, nanoseconds| Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds,
+    };
+    let times = Timestamps {
+        last_access: time(before.st_atime, before.st_atime_nsec as _),
+        last_modification: time(before.st_mtime, before.st_mtime_nsec as _),
+    };
+    rustix::fs::utimensat(directory, ".", &times, AtFlags::empty()).doing(|| "set the time of a directory")
+}
+
+fn split(path: &str) -> (&str, &str) {
+    let path = path.trim_end_matches('/');
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+pub fn is_directory(file: BorrowedFd<'_>) -> Result<bool, Error> {
+    let stat = fstat(file).doing(|| "stat a mount")?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn paths_split_at_their_last_name() {
+        for (path, want) in [
+            ("/a/b", ("/a", "b")),
+            ("/a", ("", "a")),
+            ("/a/b/", ("/a", "b")),
+            ("/", ("", "")),
+            ("", ("", "")),
+        ] {
+            assert_eq!(split(path), want, "{path}");
+        }
+    }
+}
