@@ -97,3 +97,27 @@ function content(path: string): { bytes: Buffer; type: string } | undefined {
   const bytes = [config, layer].find((one) => path === `/v2/app/blobs/${digest(one)}`);
   return bytes && { bytes, type: 'application/octet-stream' };
 }
+
+/** How a test answers a request. */
+export type Answer = (asked: OddRequest) => void;
+
+/** Answers requests for `path` by `odd`, all others as they should be. */
+export const at =
+  (path: string, odd: Answer): Answer =>
+  (asked) =>
+    asked.path === path ? odd(asked) : asked.serve();
+
+/** A status, and nothing that was asked for. */
+export const status =
+  (code: number, body = '', headers: Record<string, string> = {}): Answer =>
+  ({ response }) =>
+    void response.writeHead(code, headers).end(body);
+
+/** 200, with this body whatever was asked for. */
+export const whole =
+  (body: string | Buffer, type = 'application/vnd.oci.image.manifest.v1+json', headers: Record<string, string> = {}): Answer =>
+  ({ response }) =>
+    void response.writeHead(200, { 'content-type': type, ...headers }).end(body);
+
+/** A body as registries send it with an error. */
+export const errors = (code: string, message: string) => JSON.stringify({ errors: [{ code, message }] });
