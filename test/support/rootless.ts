@@ -22,7 +22,7 @@ export async function installForUser(): Promise<Installation & AsyncDisposable> 
   const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
   const [uid, gid] = await Promise.all([tool('id', ['-u', name]), tool('id', ['-g', name])]);
   const owner = { uid: Number(uid), gid: Number(gid) };
-  for (const each of ['bin', 'dist', 'package.json', 'native/target/release/cooper-worker', 'node_modules/node/bin/node']) {
+  for (const each of ['bin', 'dist', 'package.json', 'node_modules/node/bin/node']) {
     await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
   }
   await rm(join(directory, 'dist/.cache'), { recursive: true, force: true });
