@@ -59,7 +59,7 @@ export class Worker implements AsyncDisposable {
   /** Starts the worker and opens the store. Throws WORKER_FAILED or STORE_FAILED. */
   static async start(options: WorkerOptions, signal?: AbortSignal): Promise<Worker> {
     // A group of its own: Ctrl-C at the terminal goes to the builder only, which cancels in order.
-    const child = spawn(options.binary ?? findWorker(), ['serve'], { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn(options.binary ?? findWorker(), [], { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const worker = new Worker(child);
     try {
       worker.#info = await worker.call('hello', { version: protocolVersion, root: options.root }, { signal });
