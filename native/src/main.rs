@@ -27,6 +27,7 @@ mod store_requests;
 mod syscalls;
 mod tree;
 mod tree_requests;
+mod userns;
 
 use std::process::ExitCode;
 

@@ -21,7 +21,7 @@ const MOST_LAYERS: usize = 490;
 
 /// The filesystem of a chain, read-only and detached. Read it by openat2 beneath the descriptor, or move it somewhere.
 pub fn mount_chain(session: &Session, chain: &[LayerRef]) -> Result<OwnedFd, Error> {
-    mount(session, &lowers(session, chain)?, None)
+    mount(session.snapshotter, &lowers(session, chain)?, None)
 }
 
 /// A chain with a snapshot of this session on top, which takes all changes.
@@ -30,7 +30,7 @@ pub fn mount_active(session: &Session, chain: &[LayerRef], upper: &Snapshot) -> 
     make_directory(session.temporary(), &work)?;
     let work = openat(session.temporary(), &work, DIRECTORY, Mode::empty()).doing(|| "open a work directory")?;
     mount(
-        session,
+        session.snapshotter,
         &lowers(session, chain)?,
         Some((upper.fs.as_fd(), work.as_fd())),
     )
@@ -58,8 +58,9 @@ fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> 
     Ok(layers)
 }
 
-fn mount(
-    session: &Session,
+/// `lowers` base first; with `upper` and its work directory, what is written goes there.
+pub fn mount(
+    snapshotter: Snapshotter,
     lowers: &[OwnedFd],
     upper: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
 ) -> Result<OwnedFd, Error> {
@@ -71,10 +72,11 @@ fn mount(
         set_directory(&overlay, "lowerdir+", lower.as_fd())?;
     }
     // An upper directory must be whole by itself: it is packed without its lowers.
-    for option in ["redirect_dir", "metacopy", "index"] {
-        fsconfig_set_string(overlay.as_fd(), option, "off").doing(doing)?;
+    // `nofollow` is `off`, and does not follow what somebody else wrote either; `userxattr` allows no other.
+    for (option, value) in [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")] {
+        fsconfig_set_string(overlay.as_fd(), option, value).doing(doing)?;
     }
-    if session.snapshotter == Snapshotter::OverlayUserxattr {
+    if snapshotter == Snapshotter::OverlayUserxattr {
         fsconfig_set_flag(overlay.as_fd(), "userxattr").doing(doing)?;
     }
     if let Some((upper, work)) = upper {

@@ -159,3 +159,11 @@ pub fn unshare(namespaces: rustix::thread::UnshareFlags) -> rustix::io::Result<(
     // SAFETY: the danger is in CLONE_FILES, which would leave descriptors that others own; nobody here asks for it.
     unsafe { rustix::thread::unshare_unsafe(namespaces) }
 }
+
+/// Closes stdin and stdout, for a process that only waits: whoever is at their other ends must not wait for it.
+pub fn close_stdio() {
+    for number in [0, 1] {
+        // SAFETY: nothing of ours uses them afterwards, and no owned descriptor has these numbers.
+        unsafe { libc::close(number) };
+    }
+}

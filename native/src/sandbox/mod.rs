@@ -12,7 +12,6 @@ mod process;
 mod pump;
 mod root;
 mod seccomp;
-mod selection;
 mod spec;
 mod stub;
 mod supervisor;

@@ -103,7 +103,7 @@ pub fn prepare<'a>(
     for mount in &params.mounts {
         check_target(&clean(&mount.target))?;
         match mount.kind {
-            MountType::Bind => bind(&mut prepared, mount, request)?,
+            MountType::Bind => bind(&mut prepared, mount)?,
             MountType::Cache => cache(&mut prepared, mount, request)?,
             MountType::Tmpfs => tmpfs(&mut prepared, mount)?,
             MountType::Secret => secret(&mut prepared, mount, &files)?,
@@ -147,7 +147,7 @@ fn check_target(target: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount, request: &RequestContext) -> Result<(), Error> {
+fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> {
     let session = prepared.session;
     let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
     if let Some(name) = &mount.handle {
@@ -172,7 +172,7 @@ fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount, request: &RequestCont
         (None, Some(selection)) => {
             let (_, folder) = prepared.folder("bind")?;
             fchmod(&folder, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a folder")?;
-            super::selection::materialize(session, selection, &folder, request)?;
+            crate::copy::materialize::materialize(session, selection, &folder)?;
             copy(folder.as_fd(), false).doing(|| "bind a selection")?
         }
         _ => return Err(Error::internal("a bind mount needs one of chain, selection and handle")),
