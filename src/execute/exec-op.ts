@@ -155,8 +155,10 @@ function mountOf(mount: MountSpec, inputs: readonly Result[]): SandboxMount[] {
       return [{ ...mount }];
     case 'tmpfs':
       return [{ ...mount, readonly: false }];
-    case 'secret':
-      return mount.target === undefined ? [] : [{ ...mount, target: mount.target, readonly: true, secret: mount.id }];
+    case 'secret': {
+      const { type, target, id, uid, gid, mode } = mount;
+      return target === undefined ? [] : [{ type, target, readonly: true, secret: id, uid, gid, mode }];
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { BuildError } from '../diagnostics/build-error.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Op } from '../solve/op.ts';
@@ -8,8 +9,27 @@ import type { Result } from './filesystem.ts';
 import { mkdirOp } from './mkdir-op.ts';
 import { imageOp, looseOp, scratchOp } from './source-ops.ts';
 
-/** How each kind of vertex is done: what the solver asks for. */
+/** How each kind of vertex is done: what the solver asks for. Its errors tell the place in the Dockerfile. */
 export function opFor(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result> {
+  const op = bareOp(vertex, context);
+  return {
+    ...op,
+    definitionKey: (...all) => op.definitionKey(...all).catch(placed(vertex)),
+    contentKey: (...all) => op.contentKey(...all).catch(placed(vertex)),
+    async run(...all) {
+      const { committed, ...outcome } = await op.run(...all).catch(placed(vertex));
+      return { ...outcome, committed: committed.catch(placed(vertex)) };
+    },
+  };
+}
+
+const placed =
+  ({ origin }: Vertex<Spec>) =>
+  (error: unknown): never => {
+    throw error instanceof BuildError && origin ? error.at(origin) : error;
+  };
+
+function bareOp(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result> {
   const { spec } = vertex;
   switch (spec.kind) {
     case 'image':

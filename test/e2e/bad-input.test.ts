@@ -28,7 +28,7 @@ const cases: readonly Case[] = [
     name: 'an unknown instruction',
     files: { Dockerfile: 'FROM scratch\nCOPPY a /b\n', a: '' },
     status: 1,
-    says: ['Dockerfile:2:1: error:', 'COPPY', '  2 | COPPY a /b', '^^^^^', /hint: .*"COPY"/],
+    says: ['Dockerfile:2:1: error:', 'COPPY', '  2 | COPPY a /b', '^^^^^', /hint: .*COPY/],
   },
   {
     name: 'a missing COPY source, with a name that is near',
@@ -75,7 +75,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'a RUN that fails',
-    files: { Dockerfile: 'FROM BASE\nWORKDIR /\nRUN echo first; echo last words >&2; exit 7\n' },
+    files: { Dockerfile: 'FROM BASE\nWORKDIR /app\nRUN echo first; echo last words >&2; exit 7\n' },
     status: 1,
     says: ['Dockerfile:3:1: error:', 'ended with exit status 7', '[RUN_FAILED]', '  3 | RUN echo first;', '| last words', '3/3'],
   },
@@ -89,7 +89,7 @@ const cases: readonly Case[] = [
     name: 'an unknown user',
     files: { Dockerfile: 'FROM BASE\nUSER nosuchuser\nRUN true\n' },
     status: 1,
-    says: ['Dockerfile:', 'nosuchuser', '[USER_NOT_FOUND]'],
+    says: [/Dockerfile:\d:/, 'nosuchuser', '[USER_NOT_FOUND]', /hint: /],
   },
   {
     name: 'an unknown base image',
