@@ -13,7 +13,7 @@ use crate::layer::write::write_tree;
 use crate::protocol::Selection;
 use crate::session::Session;
 use crate::tree::source::Tree;
-use crate::tree::{digest, open};
+use crate::tree::{digest, open, pattern, resolve};
 
 /// Writes the selected files to an empty directory, each at its path in the source (directories above it included).
 pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd) -> Result<(), Error> {
@@ -21,6 +21,9 @@ pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd
     let mut matches = open::selected(&tree, selection)?;
     digest::load_xattrs(&tree, &mut matches)?;
     let mut draft = Draft::new(View::default());
+    for source in &selection.sources {
+        add_links(&mut draft, &tree, source)?;
+    }
     for found in matches {
         if found.directory {
             add_directories(&mut draft, &tree, &found.path)?;
@@ -39,6 +42,27 @@ pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd
         }
     }
     write_tree(directory, &draft.finish(), commit::form(session))
+}
+
+/// The symlinks on the way to a source: whoever asks for the path as it is written must find it.
+fn add_links(draft: &mut Draft, tree: &Tree<'_>, source: &str) -> Result<(), Error> {
+    if pattern::has_wildcard(source) {
+        return Ok(());
+    }
+    let mut links = Vec::new();
+    let mut readlink = |at: &[u8]| {
+        let node = tree.stat(at)?.filter(|node| node.meta.kind == Kind::Symlink);
+        Ok(node.map(|node| {
+            links.push((at.to_vec(), node.meta.clone()));
+            node.meta.link
+        }))
+    };
+    resolve::resolve(&mut readlink, &path::clean(pattern::unescape(source).as_bytes()), true)?;
+    for (at, meta) in links {
+        add_directories(draft, tree, path::split(&at).0)?;
+        draft.add_leaf(&at, meta, Content::None, None)?;
+    }
+    Ok(())
 }
 
 /// The directories down to a path, with the source's attributes.

@@ -1,5 +1,6 @@
 //! COPY, ADD and WORKDIR: a layer made from a selection and the indexes of its parents, with nothing mounted.
 
+pub mod archive;
 pub mod chmod;
 pub mod draft;
 pub mod materialize;
@@ -20,7 +21,10 @@ use crate::layer::layout::Item;
 use crate::layer::write::write_tree;
 use crate::protocol::{FileCopyParams, FileCopyResult, FileMkdirParams, LayerForm, PackedLayer};
 use crate::session::Session;
+use crate::tree::select::Match;
+use crate::tree::source::Tree;
 use crate::tree::{digest, open, user};
+use archive::Archive;
 use chmod::Chmod;
 use draft::{Draft, NewParents};
 use place::{Attributes, Destination, place};
@@ -50,7 +54,20 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
     let destination = Destination::new(&draft, &params.destination, several)?;
     // Where two sources have the same name, the later one counts.
     let mut placed: HashMap<Vec<u8>, (usize, usize)> = HashMap::new();
+    let parents = open::chain(session, &params.parent)?;
     for (number, found) in matches.iter().enumerate() {
+        if params.selection.unpack
+            && unpack(
+                session,
+                (&tree, &parents),
+                (number, found),
+                &mut draft,
+                &destination,
+                &attributes,
+            )?
+        {
+            continue;
+        }
         let mut remember = |item, at| drop(placed.insert(at, (number, item)));
         place(
             &mut draft,
@@ -81,6 +98,41 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
         blob,
         selected: digest::of_selection(&matches),
     })
+}
+
+/// ADD: unpacks a match that is an archive. False for anything else.
+fn unpack(
+    session: &Session,
+    (tree, parents): (&Tree<'_>, &Tree<'_>),
+    (number, found): (usize, &Match),
+    draft: &mut Draft,
+    to: &Destination,
+    attributes: &Attributes,
+) -> Result<bool, Error> {
+    let [item] = &found.items[..] else { return Ok(false) };
+    if found.directory || item.node.meta.kind != Kind::File {
+        return Ok(false);
+    }
+    let below = |at: &[u8]| {
+        let node = parents
+            .stat(at)?
+            .ok_or_else(|| Error::internal("a file of the parent has gone"))?;
+        parents.content(at, &node)
+    };
+    let archive = Archive {
+        name: &item.path,
+        content: &tree.content(&item.path, &item.node)?,
+        size: item.node.meta.size,
+        number,
+        spool: session.temporary_path().join(session.temporary_name("archive")),
+        below: &below,
+    };
+    if !archive.is_archive()? {
+        return Ok(false);
+    }
+    draft.make_directories(to.path(), attributes.new_parents())?;
+    archive.unpack(draft, to.path(), attributes)?;
+    Ok(true)
 }
 
 /// `file.mkdir`.

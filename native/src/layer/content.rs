@@ -17,10 +17,15 @@ pub enum Content {
     /// Of anything that is no regular file.
     None,
     Bytes(Arc<[u8]>),
-    /// A file that the user may be writing to: its first `size` bytes count, as they were when it was found.
+    /// A file that the user may be writing to: the bytes count that it had when it was found, even if it grows meanwhile.
     Live {
         directory: HostDir,
         path: Vec<u8>,
+    },
+    /// A part of a file of our own.
+    Part {
+        file: Arc<File>,
+        offset: u64,
         size: u64,
     },
     /// A file of a snapshot: nobody changes it any more.
@@ -42,9 +47,17 @@ impl Content {
                 source: Bytes::Memory(bytes),
                 path: b"",
             }),
-            Self::Live { directory, path, .. } => Ok(Opened {
+            Self::Live { directory, path } => Ok(Opened {
                 source: Bytes::File(directory.open(path)?),
                 path,
+            }),
+            Self::Part { file, offset, size } => Ok(Opened {
+                source: Bytes::Part {
+                    file,
+                    offset: *offset,
+                    size: *size,
+                },
+                path: b"",
             }),
             Self::Snapshot { root, path } => {
                 let file = open_beneath(root, path, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty());
@@ -66,6 +79,7 @@ pub struct Opened<'a> {
 
 enum Bytes<'a> {
     Memory(&'a [u8]),
+    Part { file: &'a File, offset: u64, size: u64 },
     File(File),
 }
 
@@ -82,6 +96,17 @@ impl Opened<'_> {
                 buffer.copy_from_slice(bytes.get(start..start + buffer.len()).ok_or_else(shorter)?);
                 Ok(())
             }
+            Bytes::Part {
+                file,
+                offset: begin,
+                size,
+            } => {
+                if offset + buffer.len() as u64 > *size {
+                    return Err(shorter());
+                }
+                file.read_exact_at(buffer, begin + offset)
+                    .doing(|| "read an unpacked archive")
+            }
             Bytes::File(file) => match file.read_exact_at(buffer, offset) {
                 Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(shorter()),
                 done => done.doing(|| format!("read \"{}\"", path::show(self.path))),
@@ -93,7 +118,7 @@ impl Opened<'_> {
     pub fn file(&self) -> Option<&File> {
         match &self.source {
             Bytes::File(file) => Some(file),
-            Bytes::Memory(_) => None,
+            Bytes::Memory(_) | Bytes::Part { .. } => None,
         }
     }
 }

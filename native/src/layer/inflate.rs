@@ -43,22 +43,17 @@ pub fn inflate<'scope>(
     let (sender, chunks) = sync_channel(CHUNKS);
     let thread = scope.spawn(move || {
         let size = file.metadata().doing(|| "stat a blob")?.len();
-        let limit = ALWAYS_ALLOWED.saturating_add(size.saturating_mul(MAX_RATIO));
         let mut input = Digesting {
             file,
             digest: Context::new(&SHA256),
             size: 0,
         };
         let sent = (|| -> io::Result<()> {
-            let mut plain = decoder(BufReader::with_capacity(256 * 1024, &mut input))?;
-            let mut total = 0u64;
+            let plain = decoder(BufReader::with_capacity(256 * 1024, &mut input))?;
+            let mut plain = Limited::new(plain, size);
             loop {
                 let mut chunk = vec![0; CHUNK];
                 let length = fill(&mut plain, &mut chunk)?;
-                total += length as u64;
-                if total > limit {
-                    return Err(io::Error::other("it grows beyond all measure when it is unpacked"));
-                }
                 chunk.truncate(length);
                 // The other side has gone: it has failed and says so itself.
                 if length == 0 || sender.send(Ok(chunk)).is_err() {
@@ -109,6 +104,28 @@ pub fn decoder<'r>(mut input: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r
 /// zstd files may begin with a frame that holds no data.
 fn is_skippable_frame(magic: &[u8]) -> bool {
     matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// Plain bytes up to what a blob of that size may give.
+pub struct Limited<R> {
+    plain: R,
+    left: u64,
+}
+
+impl<R: Read> Limited<R> {
+    pub fn new(plain: R, compressed_size: u64) -> Self {
+        let left = ALWAYS_ALLOWED.saturating_add(compressed_size.saturating_mul(MAX_RATIO));
+        Self { plain, left }
+    }
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.plain.read(buffer)?;
+        let grown = || io::Error::other("it grows beyond all measure when it is unpacked");
+        self.left = self.left.checked_sub(count as u64).ok_or_else(grown)?;
+        Ok(count)
+    }
 }
 
 fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

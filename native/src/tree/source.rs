@@ -127,7 +127,6 @@ impl<'s> Tree<'s> {
             Self::Host { directory, .. } => Ok(Content::Live {
                 directory: directory.clone(),
                 path: at.to_vec(),
-                size: node.meta.size,
             }),
             Self::View { view, roots, open } => {
                 let found = view
