@@ -1,15 +1,164 @@
-//! What `cooper doctor` shows.
+//! What `cooper doctor` shows: what this machine allows, found by trying, and what to do about the rest.
+
+use std::fs;
+use std::path::Path;
 
 use crate::error::Error;
-use crate::protocol::{CheckState, DoctorCheck, DoctorResult};
+use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Mode, Snapshotter};
 use crate::session::Session;
+use crate::userns;
 
 pub fn doctor(session: &Session) -> Result<DoctorResult, Error> {
-    let mode = DoctorCheck {
-        name: "mode".to_owned(),
-        state: CheckState::Ok,
-        detail: format!("{:?}: {}", session.mode, session.reason),
-        hint: None,
+    let checks = vec![
+        mode(session),
+        snapshots(session),
+        subordinate_ids(),
+        user_namespaces(),
+        network(session),
+        seccomp(),
+        cgroups(),
+    ];
+    Ok(DoctorResult { checks })
+}
+
+fn check(name: &str, state: CheckState, detail: impl Into<String>, hint: Option<&str>) -> DoctorCheck {
+    DoctorCheck {
+        name: name.to_owned(),
+        state,
+        detail: detail.into(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+fn mode(session: &Session) -> DoctorCheck {
+    match session.mode {
+        Mode::Root => check("mode", CheckState::Ok, "root", None),
+        Mode::Rootless => check("mode", CheckState::Ok, format!("rootless: {}", session.reason), None),
+        Mode::Unprivileged => check(
+            "mode",
+            CheckState::Degraded,
+            format!("unprivileged, RUN is not possible: {}", session.reason),
+            Some(
+                "run as root, give the user a range in /etc/subuid and /etc/subgid and install newuidmap, or allow user namespaces",
+            ),
+        ),
+    }
+}
+
+fn snapshots(session: &Session) -> DoctorCheck {
+    match session.snapshotter {
+        Snapshotter::Overlay => check("snapshots", CheckState::Ok, "overlay", None),
+        Snapshotter::OverlayUserxattr => check("snapshots", CheckState::Ok, "overlay with userxattr", None),
+        Snapshotter::None => check(
+            "snapshots",
+            CheckState::Missing,
+            format!("none: {}", session.reason),
+            None,
+        ),
+    }
+}
+
+fn subordinate_ids() -> DoctorCheck {
+    const NAME: &str = "subordinate ids";
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing: Vec<_> = ["newuidmap", "newgidmap"]
+        .into_iter()
+        .filter(|program| !installed(program))
+        .collect();
+    if !missing.is_empty() {
+        let detail = format!("\"{}\" is not installed", missing.join("\" and \""));
+        return check(
+            NAME,
+            CheckState::Missing,
+            detail,
+            Some("install the package uidmap for rootless builds"),
+        );
+    }
+    let files = ["/etc/subuid", "/etc/subgid"];
+    let empty: Vec<_> = files
+        .into_iter()
+        .filter(|file| fs::read_to_string(file).unwrap_or_default().trim().is_empty())
+        .collect();
+    if empty.is_empty() {
+        return check(NAME, CheckState::Ok, "newuidmap, newgidmap and ranges are there", None);
+    }
+    let detail = format!("{} has no range", empty.join(" and "));
+    check(
+        NAME,
+        CheckState::Degraded,
+        detail,
+        Some("give a user one with usermod --add-subuids and --add-subgids"),
+    )
+}
+
+fn user_namespaces() -> DoctorCheck {
+    const NAME: &str = "user namespaces";
+    let setting = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    if setting("/proc/sys/user/max_user_namespaces").is_none_or(|most| most == "0") {
+        let hint = Some("set sysctl user.max_user_namespaces for rootless builds");
+        return check(NAME, CheckState::Missing, "the kernel allows none", hint);
+    }
+    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").is_some_and(|value| value == "1") {
+        let hint = Some(
+            "an AppArmor profile with \"userns,\" for the worker, or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        );
+        return check(
+            NAME,
+            CheckState::Degraded,
+            "AppArmor restricts them to programs with a profile",
+            hint,
+        );
+    }
+    let detail = if userns::is_initial() {
+        "allowed"
+    } else {
+        "allowed, and we are in one"
     };
-    Ok(DoctorResult { checks: vec![mode] })
+    check(NAME, CheckState::Ok, detail, None)
+}
+
+fn network(session: &Session) -> DoctorCheck {
+    match session.network.probe() {
+        Ok(()) => check(
+            "network",
+            CheckState::Ok,
+            "one namespace per container, uplink by slirp4netns",
+            None,
+        ),
+        Err(reason) => {
+            let hint = (session.mode == Mode::Root)
+                .then_some("install slirp4netns; without it containers share the machine's network");
+            check("network", CheckState::Degraded, reason, hint)
+        }
+    }
+}
+
+fn seccomp() -> DoctorCheck {
+    let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    if actions.split_whitespace().any(|action| action == "errno") {
+        check("seccomp", CheckState::Ok, "filters are available", None)
+    } else {
+        check(
+            "seccomp",
+            CheckState::Missing,
+            "the kernel has no seccomp filters",
+            Some("containers need CONFIG_SECCOMP_FILTER"),
+        )
+    }
+}
+
+/// Only for limits: without them a step runs all the same.
+fn cgroups() -> DoctorCheck {
+    let root = Path::new("/sys/fs/cgroup");
+    let detail = if root.join("cgroup.controllers").exists() {
+        "version 2"
+    } else if root.join("unified/cgroup.procs").exists() {
+        "version 1 and 2 (hybrid)"
+    } else if root.join("memory").exists() {
+        "version 1"
+    } else {
+        return check("cgroups", CheckState::Degraded, "none", None);
+    };
+    check("cgroups", CheckState::Ok, detail, None)
 }

@@ -27,7 +27,7 @@ pub enum Error {
     /// A message or a state that should not be: a defect of ours.
     Internal(String),
     /// As another process of ours reported it.
-    Relayed(WorkerError),
+    Relayed(Box<WorkerError>),
     /// The builder asked for the end.
     Cancelled,
 }
@@ -72,7 +72,7 @@ impl Error {
 
     pub fn to_wire(&self) -> WorkerError {
         if let Self::Relayed(error) = self {
-            return error.clone();
+            return (**error).clone();
         }
         let mut wire = WorkerError {
             code: self.code().to_owned(),

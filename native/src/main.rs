@@ -7,6 +7,8 @@ mod digest;
 mod doctor;
 mod error;
 mod export;
+#[cfg(test)]
+mod golden;
 mod handle;
 mod hello;
 mod index;

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
@@ -106,6 +106,3 @@ fn set_directory(overlay: &OwnedFd, key: &str, directory: BorrowedFd<'_>) -> Res
         other => other.doing(doing),
     }
 }
-
-/// For opening what a mount holds without reading it.
-pub const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);

@@ -124,7 +124,7 @@ fn attend(
     let (answer, mut descriptors) = channel::receive::<Answer>(&supervisor.socket)?
         .ok_or_else(|| Error::internal("the supervisor ended before the container began"))?;
     let stubs = match answer {
-        Answer::Failed(error) => return Err(Error::Relayed(error)),
+        Answer::Failed(error) => return Err(Error::Relayed(Box::new(error))),
         Answer::Ended { .. } => return Err(Error::internal("the container ended before it began")),
         Answer::Started(stubs) => {
             request.emit(&Event::Started)?;

@@ -51,7 +51,7 @@ impl Outcome {
                 system_ms,
                 stubs,
             }),
-            Some(Answer::Failed(error)) => Err(Error::Relayed(error)),
+            Some(Answer::Failed(error)) => Err(Error::Relayed(Box::new(error))),
             _ => Err(Error::internal("the supervisor ended before its container")),
         }
     }
@@ -153,8 +153,8 @@ fn pass_on(
         }
         if ready[0] {
             let answer = end_of(socket)?;
-            for place in 0..2 {
-                drain(request, &mut outputs[place], place, &mut buffer)?;
+            for (place, output) in outputs.iter_mut().enumerate() {
+                drain(request, output, place, &mut buffer)?;
             }
             return Ok(answer);
         }

@@ -79,7 +79,7 @@ fn read_report(pipe: OwnedFd) -> Result<Answer, Error> {
         let line = line.doing(|| "read a container's report")?;
         match serde_json::from_str(&line).map_err(|error| Error::internal(error.to_string()))? {
             Report::Ready(made) => (stubs, ready) = (made, true),
-            Report::Failed(error) => return Err(Error::Relayed(error)),
+            Report::Failed(error) => return Err(Error::Relayed(Box::new(error))),
             Report::NotExecuted { status, message } => return Ok(Answer::NotExecuted { stubs, status, message }),
         }
     }

@@ -116,7 +116,8 @@ fn copy_attributes(source: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Error
         Err(error) => return Err(error).doing(doing),
     };
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        if !(name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")) && name != b"security.capability" {
+        let own = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
+        if !own && name != b"security.capability" {
             continue;
         }
         let name = CString::new(name).map_err(|_| Error::internal("an attribute's name holds a NUL"))?;
