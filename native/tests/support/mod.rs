@@ -72,7 +72,6 @@ pub struct Run {
     pub response: Value,
     pub stdout: String,
     pub stderr: String,
-    pub warnings: Vec<String>,
 }
 
 impl Run {
@@ -171,7 +170,7 @@ impl Worker {
 
     /// Reads until the response of a stream.
     pub fn finish(&mut self, stream: u32) -> Run {
-        let (mut output, mut warnings) = ([Vec::new(), Vec::new()], Vec::new());
+        let mut output = [Vec::new(), Vec::new()];
         loop {
             let (kind, from, payload) = self.read();
             assert_eq!(from, stream);
@@ -180,18 +179,13 @@ impl Worker {
                     output[usize::from(payload[0]) - 1].extend(&payload[1..]);
                     self.write(CREDIT, stream, &(payload.len() as u32).to_le_bytes());
                 }
-                EVENT => {
-                    let event: Value = serde_json::from_slice(&payload).unwrap();
-                    warnings.extend(event["message"].as_str().map(str::to_owned));
-                }
-                CREDIT => {}
+                EVENT | CREDIT => {}
                 _ => {
                     let [stdout, stderr] = output.map(|bytes| String::from_utf8(bytes).unwrap());
                     return Run {
                         response: serde_json::from_slice(&payload).unwrap(),
                         stdout,
                         stderr,
-                        warnings,
                     };
                 }
             }
