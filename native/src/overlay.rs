@@ -1,9 +1,10 @@
 //! Overlay mounts by descriptor. A mount made here is detached: it is in no place until it is moved to one, and gone with its descriptor.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, openat};
+use rustix::fs::{Mode, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
@@ -38,14 +39,10 @@ pub fn mount_active(session: &Session, chain: &[LayerRef], upper: &Snapshot) -> 
 
 /// Base first. An empty directory is added where the kernel wants one more: it refuses none, and one without an upper.
 fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> {
-    let mut layers = session.layers(chain)?;
-    if layers.len() < 2 {
-        make_directory(session.temporary(), "empty")?;
-        let empty = openat(session.temporary(), "empty", DIRECTORY, Mode::empty()).doing(|| "open a directory")?;
-        rustix::fs::fchmod(&empty, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a directory")?;
-        layers.insert(0, empty);
+    let mut layers = distinct(session.layers(chain)?)?;
+    for name in ["empty", "nothing"] {
         if layers.len() < 2 {
-            layers.push(openat(session.temporary(), "empty", DIRECTORY, Mode::empty()).doing(|| "open a directory")?);
+            layers.insert(0, empty_directory(session, name)?);
         }
     }
     if layers.len() > MOST_LAYERS {
@@ -56,6 +53,28 @@ fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> 
         return Err(Error::user("UNSUPPORTED", message).hint("put several RUN or COPY instructions into one"));
     }
     Ok(layers)
+}
+
+/// A layer may stand in a chain twice, and the kernel refuses a directory that does. The upper one alone says the same: what the lower
+/// one changed it changes again.
+fn distinct(layers: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
+    let mut seen = HashSet::new();
+    let mut kept = Vec::with_capacity(layers.len());
+    for layer in layers.into_iter().rev() {
+        let stat = fstat(&layer).doing(|| "stat a layer")?;
+        if seen.insert((stat.st_dev, stat.st_ino)) {
+            kept.push(layer);
+        }
+    }
+    kept.reverse();
+    Ok(kept)
+}
+
+fn empty_directory(session: &Session, name: &str) -> Result<OwnedFd, Error> {
+    make_directory(session.temporary(), name)?;
+    let directory = openat(session.temporary(), name, DIRECTORY, Mode::empty()).doing(|| "open a directory")?;
+    rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a directory")?;
+    Ok(directory)
 }
 
 /// `lowers` base first; with `upper` and its work directory, what is written goes there.

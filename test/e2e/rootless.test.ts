@@ -56,7 +56,7 @@ describe('rootless', { concurrency: false, skip: reason ?? false }, () => {
   });
 
   for (const { name, want } of [
-    { name: 'python', want: '1 oak\n2 ash\n3 chestnut\nuser 1500\n' },
+    { name: 'python', want: '1 oak\n2 ash\n3 chestnut\nuser 1500' },
     { name: 'node', want: '<p>/</p> user 65534\n' },
   ] as const) {
     test(`${name} is built and answers`, async () => {
