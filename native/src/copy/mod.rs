@@ -6,6 +6,9 @@ pub mod draft;
 pub mod materialize;
 pub mod place;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

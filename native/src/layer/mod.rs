@@ -16,3 +16,6 @@ pub mod unpack;
 pub mod unpack_all;
 pub mod upper;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub mod stat_cache;
 pub mod user;
 pub mod walk;
 pub mod xattr;
+
+#[cfg(test)]
+mod tests;
