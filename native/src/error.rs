@@ -15,13 +15,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// COPY_SOURCE_MISSING has more to tell.
-    SourceMissing {
-        message: String,
-        hint: Option<String>,
-        source: usize,
-        ignored_by: Option<usize>,
-        similar: Vec<String>,
-    },
+    SourceMissing(Box<SourceMissing>),
     /// The kernel refused something that should have worked: what was tried, and the answer.
     System { doing: String, source: io::Error },
     /// A message or a state that should not be: a defect of ours.
@@ -30,6 +24,19 @@ pub enum Error {
     Relayed(Box<WorkerError>),
     /// The builder asked for the end.
     Cancelled,
+}
+
+/// What a source of COPY, ADD or a bind mount is missing for.
+#[derive(Debug, Default)]
+pub struct SourceMissing {
+    pub message: String,
+    pub hint: Option<String>,
+    /// The place of the pattern in `sources`.
+    pub source: usize,
+    /// The line of the ignore rule that took it.
+    pub ignored_by: Option<usize>,
+    /// Names that do exist and are near.
+    pub similar: Vec<String>,
 }
 
 impl Error {
@@ -61,7 +68,7 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::User { code, .. } => code,
-            Self::SourceMissing { .. } => "COPY_SOURCE_MISSING",
+            Self::SourceMissing(_) => "COPY_SOURCE_MISSING",
             // A full disk or a store that cannot be read is the machine's, not ours.
             Self::System { source, .. } if is_store_failure(source) => "STORE_FAILED",
             Self::System { .. } | Self::Internal(_) => "INTERNAL",
@@ -81,17 +88,11 @@ impl Error {
         };
         match self {
             Self::User { hint, .. } => wire.hint.clone_from(hint),
-            Self::SourceMissing {
-                hint,
-                source,
-                ignored_by,
-                similar,
-                ..
-            } => {
-                wire.hint.clone_from(hint);
-                wire.source = Some(*source);
-                wire.ignored_by = *ignored_by;
-                wire.similar = Some(similar.clone());
+            Self::SourceMissing(missing) => {
+                wire.hint.clone_from(&missing.hint);
+                wire.source = Some(missing.source);
+                wire.ignored_by = missing.ignored_by;
+                wire.similar = Some(missing.similar.clone());
             }
             Self::System { .. } | Self::Internal(_) | Self::Relayed(_) | Self::Cancelled => {}
         }
@@ -110,9 +111,8 @@ fn is_store_failure(error: &io::Error) -> bool {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User { message, .. } | Self::SourceMissing { message, .. } | Self::Internal(message) => {
-                formatter.write_str(message)
-            }
+            Self::User { message, .. } | Self::Internal(message) => formatter.write_str(message),
+            Self::SourceMissing(missing) => formatter.write_str(&missing.message),
             Self::System { doing, source } => write!(formatter, "{doing}: {source}"),
             Self::Relayed(error) => formatter.write_str(&error.message),
             Self::Cancelled => formatter.write_str("cancelled"),

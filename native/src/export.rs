@@ -51,7 +51,7 @@ fn whole(tree: &Tree<'_>) -> Result<Vec<Item>, Error> {
             draft.add_directory(&at, node.meta)?;
         } else {
             let content = match node.meta.kind {
-                Kind::File => tree.content(&at, &node)?,
+                Kind::File => tree.content(&at)?,
                 _ => Content::None,
             };
             draft.add_leaf(&at, node.meta, content, node.link_id.map(|id| (0, id)))?;

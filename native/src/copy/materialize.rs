@@ -35,7 +35,7 @@ pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd
                     draft.add_directory(&item.path, item.node.meta)?;
                     continue;
                 }
-                Kind::File => tree.content(&item.path, &item.node)?,
+                Kind::File => tree.content(&item.path)?,
                 _ => Content::None,
             };
             draft.add_leaf(&item.path, item.node.meta, content, item.node.link_id.map(|id| (0, id)))?;

@@ -57,7 +57,15 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
     let destination = Destination::new(&draft, &params.destination, several)?;
     // Where two sources have the same name, the later one counts.
     let mut placed: HashMap<Vec<u8>, (usize, usize)> = HashMap::new();
-    let parents = open::chain(session, &params.parent)?;
+    // Only hard links of an archive can name files of the parent.
+    let parents = open::chain(
+        session,
+        if params.selection.unpack && !params.link {
+            &params.parent
+        } else {
+            &[]
+        },
+    )?;
     for (number, found) in matches.iter().enumerate() {
         if params.selection.unpack
             && unpack(
@@ -71,7 +79,9 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
         {
             continue;
         }
-        let mut remember = |item, at| drop(placed.insert(at, (number, item)));
+        let mut remember = |item, at| {
+            placed.insert(at, (number, item));
+        };
         place(
             &mut draft,
             &tree,
@@ -116,15 +126,10 @@ fn unpack(
     if found.directory || item.node.meta.kind != Kind::File {
         return Ok(false);
     }
-    let below = |at: &[u8]| {
-        let node = parents
-            .stat(at)?
-            .ok_or_else(|| Error::internal("a file of the parent has gone"))?;
-        parents.content(at, &node)
-    };
+    let below = |at: &[u8]| parents.content(at);
     let archive = Archive {
         name: &item.path,
-        content: &tree.content(&item.path, &item.node)?,
+        content: &tree.content(&item.path)?,
         size: item.node.meta.size,
         number,
         spool: session.temporary_path().join(session.temporary_name("archive")),

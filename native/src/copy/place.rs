@@ -101,7 +101,7 @@ fn put(
     match meta.kind {
         Kind::Directory => draft.add_directory(at, meta),
         Kind::File => {
-            let content = tree.content(&item.path, &item.node)?;
+            let content = tree.content(&item.path)?;
             draft.add_leaf(at, meta, content, item.node.link_id.map(|id| (number, id)))
         }
         _ => draft.add_leaf(at, meta, Content::None, None),

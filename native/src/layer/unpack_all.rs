@@ -177,10 +177,6 @@ impl Lower for LowerLayers<'_> {
 
     fn content(&self, at: &[u8]) -> Result<Content, Error> {
         let session = self.session;
-        let tree = Tree::view((*self.view()?).clone(), Box::new(|layer| session.layer(layer)));
-        let node = tree
-            .stat(at)?
-            .ok_or_else(|| Error::internal("a file of a lower layer has gone"))?;
-        tree.content(at, &node)
+        Tree::view((*self.view()?).clone(), Box::new(|layer| session.layer(layer))).content(at)
     }
 }

@@ -80,7 +80,7 @@ pub fn load_xattrs(tree: &Tree<'_>, matches: &mut [Match]) -> Result<(), Error> 
 
 /// The sha256 of a file's content.
 pub fn read_sum(tree: &Tree<'_>, path: &[u8], node: &Node) -> Result<Sum, Error> {
-    sum_content(&tree.content(path, node)?.open()?, node.meta.size)
+    sum_content(&tree.content(path)?.open()?, node.meta.size)
 }
 
 /// The sha256 of the first `size` bytes.

@@ -36,10 +36,6 @@ impl HostDir {
         Self { root: Arc::new(root) }
     }
 
-    pub fn root(&self) -> &OwnedFd {
-        &self.root
-    }
-
     /// Metadata of a path without its xattrs; None where nothing stands, or something on the way is no directory.
     pub fn stat(&self, at: &[u8]) -> Result<Option<(Meta, Ident)>, Error> {
         match self.open_with(at, OFlags::PATH | OFlags::NOFOLLOW) {
@@ -150,16 +146,16 @@ pub fn describe(directory: impl AsFd, name: &OsStr, stat: &Stat) -> Result<(Meta
         }
         _ => {}
     }
-    let changed = (stat.st_ctime, stat.st_ctime_nsec as u32);
-    Ok((
-        meta,
-        Ident {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            links: u64::from(stat.st_nlink),
-            changed,
-        },
-    ))
+    // u32 on some processors, u64 on others.
+    #[allow(clippy::useless_conversion)]
+    let links = u64::from(stat.st_nlink);
+    let ident = Ident {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        links,
+        changed: (stat.st_ctime, stat.st_ctime_nsec as u32),
+    };
+    Ok((meta, ident))
 }
 
 fn failed(doing: &str, at: &[u8], error: Errno) -> Error {

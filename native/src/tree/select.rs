@@ -4,7 +4,7 @@ use super::ignore::Ignore;
 use super::pattern;
 use super::source::{Node, Tree};
 use super::walk::{Filter, Walk};
-use crate::error::Error;
+use crate::error::{Error, SourceMissing};
 use crate::index::entry::{Kind, Meta};
 use crate::index::path;
 
@@ -55,13 +55,10 @@ pub fn select(tree: &Tree<'_>, patterns: &Patterns<'_>) -> Result<Vec<Match>, Er
     if matches.is_empty()
         && let Some(source) = patterns.sources.first()
     {
-        return Err(Error::SourceMissing {
+        return Err(Error::SourceMissing(Box::new(SourceMissing {
             message: format!("nothing in {} matches \"{source}\"", tree.name()),
-            hint: None,
-            source: 0,
-            ignored_by: None,
-            similar: Vec::new(),
-        });
+            ..SourceMissing::default()
+        })));
     }
     Ok(matches)
 }
@@ -325,13 +322,13 @@ impl<'s> Selector<'_, 's> {
         };
         let hint = similar.first().map(|name| format!("did you mean \"{name}\"?"));
         let message = format!("\"{written}\" is not in {}", self.tree.name());
-        Error::SourceMissing {
+        Error::SourceMissing(Box::new(SourceMissing {
             message,
             hint,
             source,
             ignored_by,
             similar,
-        }
+        }))
     }
 
     /// Up to three names of the same directory that are nearly the missing one. Only a help: what cannot be listed gives none.

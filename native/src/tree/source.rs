@@ -122,7 +122,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Where the bytes of a file are, to be read later.
-    pub fn content(&self, at: &[u8], node: &Node) -> Result<Content, Error> {
+    pub fn content(&self, at: &[u8]) -> Result<Content, Error> {
         match self {
             Self::Host { directory, .. } => Ok(Content::Live {
                 directory: directory.clone(),

@@ -174,9 +174,8 @@ fn what_is_missing_says_why() {
             .err()
             .or_else(|| selected(root.path(), &ignore, &[source], &[], false).err())
         {
-            Some(Error::SourceMissing {
-                ignored_by, similar, ..
-            }) => {
+            Some(Error::SourceMissing(missing)) => {
+                let (ignored_by, similar) = (missing.ignored_by, &missing.similar);
                 assert_eq!(ignored_by, line, "{source}");
                 assert!(
                     names.iter().all(|name| similar.iter().any(|other| other == name)),

@@ -156,7 +156,7 @@ fn read(tree: &Tree<'_>, at: &[u8]) -> Result<String, Error> {
         ));
     }
     let mut bytes = vec![0; node.meta.size as usize];
-    tree.content(&at, &node)?.open()?.read_at(&mut bytes, 0)?;
+    tree.content(&at)?.open()?.read_at(&mut bytes, 0)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
