@@ -9,7 +9,7 @@ use rustix::thread::UnshareFlags;
 
 use crate::error::{Doing, Error};
 use crate::lease::Lease;
-use crate::overlay;
+use crate::overlay::{self, Parts};
 use crate::protocol::{Mode, Snapshotter};
 use crate::session::DIRECTORY;
 use crate::store::{Store, make_directory};
@@ -111,7 +111,13 @@ fn try_overlay(lease: &Lease, snapshotter: Snapshotter) -> Result<(), Error> {
         directories.push(openat(&lease.temporary, name, DIRECTORY, FileMode::empty()).doing(|| "open a directory")?);
     }
     let upper = Some((directories[1].as_fd(), directories[2].as_fd()));
-    let mount = overlay::mount(snapshotter, &directories[..1], upper)?;
+    let temporary = lease.temporary.as_fd();
+    let mount = overlay::mount(&Parts {
+        snapshotter,
+        lowers: &directories[..1],
+        upper,
+        temporary,
+    })?;
     // A mount can succeed and yet be read-only.
     rustix::fs::mkdirat(&mount, "probe", FileMode::RWXU).doing(|| "write to an overlay")
 }

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
 
-use rustix::fs::{Mode, fstat, openat};
+use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree, unmount,
 };
 
+use crate::context::lock;
 use crate::digest::LayerRef;
 use crate::error::{Doing, Error};
 use crate::protocol::Snapshotter;
@@ -22,7 +24,7 @@ const MOST_LAYERS: usize = 490;
 
 /// The filesystem of a chain, read-only and detached. Read it by openat2 beneath the descriptor, or move it somewhere.
 pub fn mount_chain(session: &Session, chain: &[LayerRef]) -> Result<OwnedFd, Error> {
-    mount(session.snapshotter, &lowers(session, chain)?, None)
+    mount_in(session, &lowers(session, chain)?, None)
 }
 
 /// A chain with a snapshot of this session on top, which takes all changes.
@@ -30,11 +32,24 @@ pub fn mount_active(session: &Session, chain: &[LayerRef], upper: &Snapshot) -> 
     let work = format!("{}/work", upper.name);
     make_directory(session.temporary(), &work)?;
     let work = openat(session.temporary(), &work, DIRECTORY, Mode::empty()).doing(|| "open a work directory")?;
-    mount(
-        session.snapshotter,
+    mount_in(
+        session,
         &lowers(session, chain)?,
         Some((upper.fs.as_fd(), work.as_fd())),
     )
+}
+
+fn mount_in(
+    session: &Session,
+    lowers: &[OwnedFd],
+    upper: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
+) -> Result<OwnedFd, Error> {
+    mount(&Parts {
+        snapshotter: session.snapshotter,
+        lowers,
+        upper,
+        temporary: session.temporary(),
+    })
 }
 
 /// Base first. An empty directory is added where the kernel wants one more: it refuses none, and one without an upper.
@@ -55,6 +70,7 @@ fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> 
     Ok(layers)
 }
 
+<<<<<<< HEAD
 /// A layer may stand in a chain twice, and the kernel refuses a directory that does. The upper one alone says the same: what the lower
 /// one changed it changes again.
 fn distinct(layers: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
@@ -83,29 +99,49 @@ pub fn mount(
     lowers: &[OwnedFd],
     upper: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
 ) -> Result<OwnedFd, Error> {
+=======
+/// What an overlay is made of.
+pub struct Parts<'a> {
+    pub snapshotter: Snapshotter,
+    /// Base first.
+    pub lowers: &'a [OwnedFd],
+    /// The directory that takes what is written, and its work directory; without them the mount is read-only.
+    pub upper: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
+    /// A folder of ours, for kernels that can mount only in some place.
+    pub temporary: BorrowedFd<'a>,
+}
+
+/// An upper directory must be whole by itself: it is packed without its lowers. `nofollow` is `off`, and does not follow what somebody else
+/// wrote either; `userxattr` allows no other.
+const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
+
+pub fn mount(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
+>>>>>>> 38a6144 (sandbox: mount on kernels before 6.8, start the next supervisor aside)
     let doing = || "mount an overlay";
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
     fsconfig_set_string(overlay.as_fd(), "source", "cooper").doing(doing)?;
     // The kernel wants the top layer first.
-    for lower in lowers.iter().rev() {
-        set_directory(&overlay, "lowerdir+", lower.as_fd())?;
+    for lower in parts.lowers.iter().rev() {
+        match set_directory(&overlay, "lowerdir+", lower.as_fd()) {
+            // Before 6.8 layers cannot be given one by one.
+            Err(Errno::INVAL) => return mount_by_path(parts),
+            other => other.doing(doing)?,
+        }
     }
-    // An upper directory must be whole by itself: it is packed without its lowers.
-    // `nofollow` is `off`, and does not follow what somebody else wrote either; `userxattr` allows no other.
-    for (option, value) in [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")] {
+    for (option, value) in OPTIONS {
         fsconfig_set_string(overlay.as_fd(), option, value).doing(doing)?;
     }
-    if snapshotter == Snapshotter::OverlayUserxattr {
+    if parts.snapshotter == Snapshotter::OverlayUserxattr {
         fsconfig_set_flag(overlay.as_fd(), "userxattr").doing(doing)?;
     }
-    if let Some((upper, work)) = upper {
-        set_directory(&overlay, "upperdir", upper)?;
-        set_directory(&overlay, "workdir", work)?;
+    if let Some((upper, work)) = parts.upper {
+        set_directory(&overlay, "upperdir", upper).doing(doing)?;
+        set_directory(&overlay, "workdir", work).doing(doing)?;
         // A snapshot is a cache: after a crash it is made again, so nothing here need reach the disk.
         fsconfig_set_flag(overlay.as_fd(), "volatile").doing(doing)?;
     }
     fsconfig_create(overlay.as_fd()).doing(doing)?;
-    let attributes = if upper.is_some() {
+    let attributes = if parts.upper.is_some() {
         MountAttrFlags::empty()
     } else {
         MountAttrFlags::MOUNT_ATTR_RDONLY
@@ -113,15 +149,104 @@ pub fn mount(
     fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).doing(doing)
 }
 
+/// One mount at a time in the place that all share.
+static PLACE: Mutex<()> = Mutex::new(());
+
+/// By mount(2), with the descriptors as paths in one string of at most a page. What hangs is copied, detached, and taken down again.
+fn mount_by_path(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
+    let doing = || "mount an overlay by path";
+    let path = |directory: BorrowedFd<'_>| format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let lowers: Vec<_> = parts.lowers.iter().rev().map(|lower| path(lower.as_fd())).collect();
+    let mut options = vec![format!("lowerdir={}", lowers.join(":"))];
+    options.extend(OPTIONS.map(|(option, value)| format!("{option}={value}")));
+    if parts.snapshotter == Snapshotter::OverlayUserxattr {
+        options.push("userxattr".to_owned());
+    }
+    let mut flags = MountFlags::RDONLY;
+    if let Some((upper, work)) = parts.upper {
+        options.push(format!("upperdir={},workdir={},volatile", path(upper), path(work)));
+        flags = MountFlags::empty();
+    }
+    let options = CString::new(options.join(",")).map_err(|_| Error::internal("a mount option holds a NUL"))?;
+    make_directory(parts.temporary, "overlay")?;
+    let open = || {
+        openat(
+            parts.temporary,
+            "overlay",
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .doing(doing)
+    };
+    let _alone = lock(&PLACE);
+    let place = open()?;
+    rustix::mount::mount("cooper", path(place.as_fd()), "overlay", flags, options.as_c_str()).doing(doing)?;
+    let mounted = open()?;
+    let tree = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let detached = open_tree(&mounted, c"", tree).doing(doing);
+    unmount(path(mounted.as_fd()), UnmountFlags::DETACH).doing(doing)?;
+    detached
+}
+
 /// By descriptor; kernels before 6.13 want a path, and get the descriptor's.
-fn set_directory(overlay: &OwnedFd, key: &str, directory: BorrowedFd<'_>) -> Result<(), Error> {
-    let doing = || format!("add \"{key}\" to an overlay");
+fn set_directory(overlay: &OwnedFd, key: &str, directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
     match fsconfig_set_fd(overlay.as_fd(), key, directory) {
         Err(Errno::INVAL) => {
-            let path = CString::new(format!("/proc/self/fd/{}", directory.as_raw_fd())).map_err(|_| Errno::INVAL);
-            path.and_then(|path| fsconfig_set_string(overlay.as_fd(), key, path))
-                .doing(doing)
+            let path = CString::new(format!("/proc/self/fd/{}", directory.as_raw_fd())).map_err(|_| Errno::INVAL)?;
+            fsconfig_set_string(overlay.as_fd(), key, path)
         }
-        other => other.doing(doing),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, mkdirat};
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    use rustix::thread::UnshareFlags;
+
+    /// Both ways on whatever kernel runs the test. In a mount namespace of the test's own thread.
+    #[test]
+    fn mounts_by_descriptor_and_by_path_are_the_same() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        crate::syscalls::unshare(UnshareFlags::NEWNS).unwrap();
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        for by in [mount, mount_by_path] {
+            let folder = tempfile::tempdir().unwrap();
+            let temporary = openat(CWD, folder.path(), DIRECTORY, Mode::empty()).unwrap();
+            let open = |name: &str| {
+                mkdirat(&temporary, name, Mode::RWXU).unwrap();
+                openat(&temporary, name, DIRECTORY, Mode::empty()).unwrap()
+            };
+            let lowers = [open("base"), open("top")];
+            mkdirat(&lowers[0], "of-base", Mode::RWXU).unwrap();
+            mkdirat(&lowers[1], "of-top", Mode::RWXU).unwrap();
+            let (upper, work) = (open("upper"), open("work"));
+            let upper = Some((upper.as_fd(), work.as_fd()));
+            let parts = Parts {
+                snapshotter: Snapshotter::Overlay,
+                lowers: &lowers,
+                upper,
+                temporary: temporary.as_fd(),
+            };
+            let mounted = by(&parts).unwrap();
+            for name in ["of-base", "of-top"] {
+                assert!(
+                    rustix::fs::statat(&mounted, name, rustix::fs::AtFlags::empty()).is_ok(),
+                    "{name}"
+                );
+            }
+            mkdirat(&mounted, "new", Mode::RWXU).unwrap();
+            assert!(folder.path().join("upper/new").is_dir());
+            let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            assert!(
+                !mounts.contains(folder.path().to_str().unwrap()),
+                "nothing hangs anywhere"
+            );
+        }
     }
 }

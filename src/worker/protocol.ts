@@ -7,7 +7,7 @@
 // of its own. The worker's first frame is event `welcome` on stream 0. Blobs go by digest, snapshots by id, host directories by handle: the
 // only messages that name a host path are `hello` (the store's root) and `handle.open`.
 // The worker ends when its stdin closes, and takes every child with it, so a dead builder leaves no process behind.
-// A response is `{ result }` or `{ error: WorkerError }`. A cancelled request is answered with error code `CANCELLED`.
+// A request is `{ method, params }`, a response `{ result }` or `{ error: WorkerError }`. A cancelled request is answered with error code `CANCELLED`.
 
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { DiffID, Digest } from '../oci/digest.ts';

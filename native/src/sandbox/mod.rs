@@ -43,7 +43,7 @@ pub use supervisor::main as supervise;
 /// Running containers, by their request's stream.
 #[derive(Default)]
 pub struct Containers {
-    supervisors: Supervisors,
+    supervisors: Arc<Supervisors>,
     running: Mutex<BTreeMap<u32, Arc<OwnedFd>>>,
 }
 
@@ -141,10 +141,10 @@ fn attend(
             .pop()
             .ok_or_else(|| Error::internal("the container came without pidfd"))?,
     );
-    lock(&session.containers.running).insert(request.stream, Arc::clone(&pidfd));
     // The next step's supervisor starts while this one's program runs.
-    let spare = session.containers.supervisors.replenish();
-    let ended = spare.and_then(|()| pump::run(request, &supervisor.socket, &pidfd, streams));
+    Supervisors::replenish(&session.containers.supervisors)?;
+    lock(&session.containers.running).insert(request.stream, Arc::clone(&pidfd));
+    let ended = pump::run(request, &supervisor.socket, &pidfd, streams);
     lock(&session.containers.running).remove(&request.stream);
     Outcome::of(Some(ended?), stubs)
 }

@@ -7,7 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
@@ -47,15 +48,23 @@ impl Supervisors {
         spare.map_or_else(|| self.spawn(), Ok)
     }
 
-    /// Starts the next one, while its predecessor is at work.
-    pub fn replenish(&self) -> Result<(), Error> {
-        if lock(&self.spare).is_some() {
+    /// Starts the next one, on a thread of its own: the running program waits for nothing.
+    pub fn replenish(supervisors: &Arc<Self>) -> Result<(), Error> {
+        if lock(&supervisors.spare).is_some() {
             return Ok(());
         }
-        let next = self.spawn()?;
-        let surplus = lock(&self.spare).replace(next);
-        drop(surplus);
-        Ok(())
+        let supervisors = Arc::clone(supervisors);
+        let start = move || match supervisors.spawn() {
+            // One that another thread put there meanwhile is dropped, and so ended.
+            Ok(next) => drop(lock(&supervisors.spare).replace(next)),
+            // The step that needs it will meet the same error, and say it.
+            Err(error) => eprintln!("cooper-worker: {error}"),
+        };
+        thread::Builder::new()
+            .name("spare".to_owned())
+            .spawn(start)
+            .map(drop)
+            .doing(|| "start a thread")
     }
 
     fn spawn(&self) -> Result<Supervisor, Error> {

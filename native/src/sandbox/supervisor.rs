@@ -104,7 +104,9 @@ fn attend(socket: &UnixStream, child: Pid, answer: Answer) -> Result<(), Error> 
         user_ms: ended.user_ms,
         system_ms: ended.system_ms,
     };
-    send(socket, &answer, &[])
+    // Where the worker is gone there is nobody to be told.
+    let _ = send(socket, &answer, &[]);
+    Ok(())
 }
 
 /// The worker says nothing after the spec: what comes on the socket is its end.
