@@ -70,7 +70,6 @@ fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> 
     Ok(layers)
 }
 
-<<<<<<< HEAD
 /// A layer may stand in a chain twice, and the kernel refuses a directory that does. The upper one alone says the same: what the lower
 /// one changed it changes again.
 fn distinct(layers: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
@@ -93,13 +92,6 @@ fn empty_directory(session: &Session, name: &str) -> Result<OwnedFd, Error> {
     Ok(directory)
 }
 
-/// `lowers` base first; with `upper` and its work directory, what is written goes there.
-pub fn mount(
-    snapshotter: Snapshotter,
-    lowers: &[OwnedFd],
-    upper: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
-) -> Result<OwnedFd, Error> {
-=======
 /// What an overlay is made of.
 pub struct Parts<'a> {
     pub snapshotter: Snapshotter,
@@ -116,7 +108,6 @@ pub struct Parts<'a> {
 const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
 
 pub fn mount(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
->>>>>>> 38a6144 (sandbox: mount on kernels before 6.8, start the next supervisor aside)
     let doing = || "mount an overlay";
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
     fsconfig_set_string(overlay.as_fd(), "source", "cooper").doing(doing)?;
