@@ -100,10 +100,11 @@ pub fn new_folder(session: &Session) -> Result<(String, std::os::fd::OwnedFd), E
     Ok((name, root))
 }
 
-/// Moves `tmp/<lease>/<name>` to the place of the layer's snapshot. One that is there and can be trusted stays, and ours goes.
+/// Moves `tmp/<lease>/<name>` to the place of the layer's snapshot. One that is there and can be trusted stays; then ours is left where
+/// it is until the session ends: a step that began before may stand on it.
 pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result<(), Error> {
     if session.stored_snapshot(diff_id)?.is_some() {
-        return session.discard_temporary(name);
+        return Ok(());
     }
     session
         .store
@@ -123,9 +124,7 @@ pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result
     match moved {
         Ok(()) => Ok(()),
         // Another process was quicker, or what is there is of an earlier boot.
-        Err(Errno::EXIST | Errno::NOTEMPTY) if session.stored_snapshot(diff_id)?.is_some() => {
-            session.discard_temporary(name)
-        }
+        Err(Errno::EXIST | Errno::NOTEMPTY) if session.stored_snapshot(diff_id)?.is_some() => Ok(()),
         Err(Errno::EXIST | Errno::NOTEMPTY | Errno::INVAL) => {
             session.store.discard(&place)?;
             renameat(session.temporary(), name, session.store.root(), &place)

@@ -32,7 +32,6 @@ pub fn pack(session: &Session, params: LayerPackParams, request: &RequestContext
         && let Some(older) = older_layer(session, request, stable, &made, params.form)?
     {
         snapshot.set_state(SnapshotState::Packed(older.diff_id.clone()));
-        session.discard_temporary(&snapshot.name)?;
         return Ok(result(older, true));
     }
     keep(session, &snapshot, made).map(|layer| result(layer, false))

@@ -13,6 +13,9 @@ use crate::index::entry::Entry;
 use crate::protocol::{PackedLayer, StableName};
 use crate::session::Session;
 
+/// A file that is written gets the time of the kernel's last tick, which may be this much before the clock that `started_ns` was read from.
+const TICK_NS: i128 = 10_000_000;
+
 const VERSION: &[u8] = b"cooper-stable-1";
 
 /// `layers-by-name/<hex>`: the layer that has the name. Any text that is none of this reads as missing.
@@ -29,7 +32,7 @@ struct Record {
 /// The name of a packed layer: the step's own fields, its parent, and all metadata and bytes, but for mtimes within the run. Times that
 /// the step set itself (by tar, dpkg, `touch -d`) lie outside of it and count.
 pub fn name(stable: &StableName, entries: &[Entry]) -> Result<Digest, Error> {
-    let run = nanoseconds(&stable.started_ns)?..=nanoseconds(&stable.ended_ns)?;
+    let run = nanoseconds(&stable.started_ns)? - TICK_NS..=nanoseconds(&stable.ended_ns)?;
     let mut context = Context::new(&SHA256);
     let mut buffer = Vec::with_capacity(4096);
     for part in [VERSION, stable.own.as_str().as_bytes(), stable.parent.as_bytes()] {
