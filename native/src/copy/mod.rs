@@ -1,6 +1,7 @@
 //! COPY, ADD and WORKDIR: a layer made from a selection and the indexes of its parents, with nothing mounted.
 
 pub mod archive;
+mod assemble;
 pub mod chmod;
 pub mod draft;
 pub mod materialize;
@@ -9,14 +10,12 @@ pub mod place;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::context::RequestContext;
 use crate::digest::LayerRef;
 use crate::error::Error;
 use crate::index::entry::Kind;
-use crate::index::view::View;
 use crate::index::{path, store};
 use crate::layer::commit;
 use crate::layer::content::Content;
@@ -24,74 +23,17 @@ use crate::layer::layout::Item;
 use crate::layer::write::write_tree;
 use crate::protocol::{FileCopyParams, FileCopyResult, FileMkdirParams, LayerForm, PackedLayer};
 use crate::session::Session;
-use crate::tree::select::Match;
-use crate::tree::source::Tree;
 use crate::tree::{digest, open, user};
-use archive::Archive;
-use chmod::Chmod;
+use assemble::assemble;
 use draft::{Draft, NewParents};
-use place::{Attributes, Destination, place};
 
 /// `file.copy`.
 pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext) -> Result<FileCopyResult, Error> {
     let tree = open::source(session, &params.selection.source)?;
     let mut matches = open::selected(&tree, &params.selection)?;
-    let attributes = Attributes {
-        owner: params
-            .attributes
-            .chown
-            .as_deref()
-            .map(|text| user::find_owner(&open::chain(session, &params.parent)?, text))
-            .transpose()?,
-        chmod: params.attributes.chmod.as_deref().map(Chmod::parse).transpose()?,
-    };
-    // A linked copy stands on nothing: its directories are new and no symlink of the parent is followed.
-    let parent = if params.link {
-        View::default()
-    } else {
-        store::view(session, &params.parent)?
-    };
-    let mut draft = Draft::new(parent);
     digest::load_xattrs(&tree, &mut matches)?;
-    let several = matches.len() > 1 || params.selection.sources.len() > 1 || params.selection.parents;
-    let destination = Destination::new(&draft, &params.destination, several)?;
-    // Where two sources have the same name, the later one counts.
-    let mut placed: HashMap<Vec<u8>, (usize, usize)> = HashMap::new();
-    // Only hard links of an archive can name files of the parent.
-    let parents = open::chain(
-        session,
-        if params.selection.unpack && !params.link {
-            &params.parent
-        } else {
-            &[]
-        },
-    )?;
-    for (number, found) in matches.iter().enumerate() {
-        if params.selection.unpack
-            && unpack(
-                session,
-                (&tree, &parents),
-                (number, found),
-                &mut draft,
-                &destination,
-                &attributes,
-            )?
-        {
-            continue;
-        }
-        let mut remember = |item, at| {
-            placed.insert(at, (number, item));
-        };
-        place(
-            &mut draft,
-            &tree,
-            (number, found),
-            &destination,
-            &attributes,
-            &mut remember,
-        )?;
-    }
-    let layer = finish(session, request, draft.finish(), params.form, params.snapshot)?;
+    let (items, placed) = assemble(session, &params, &tree, &matches)?;
+    let layer = finish(session, request, items, params.form, params.snapshot)?;
     let index = store::index(session, &LayerRef::Layer(layer.diff_id.clone()))?;
     for (at, (number, item)) in placed {
         matches[number].items[item].node.sum = index.find_file(&at).and_then(|entry| entry.sum);
@@ -111,36 +53,6 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
         blob,
         selected: digest::of_selection(&matches),
     })
-}
-
-/// ADD: unpacks a match that is an archive. False for anything else.
-fn unpack(
-    session: &Session,
-    (tree, parents): (&Tree<'_>, &Tree<'_>),
-    (number, found): (usize, &Match),
-    draft: &mut Draft,
-    to: &Destination,
-    attributes: &Attributes,
-) -> Result<bool, Error> {
-    let [item] = &found.items[..] else { return Ok(false) };
-    if found.directory || item.node.meta.kind != Kind::File {
-        return Ok(false);
-    }
-    let below = |at: &[u8]| parents.content(at);
-    let archive = Archive {
-        name: &item.path,
-        content: &tree.content(&item.path)?,
-        size: item.node.meta.size,
-        number,
-        spool: session.temporary_path().join(session.temporary_name("archive")),
-        below: &below,
-    };
-    if !archive.is_archive()? {
-        return Ok(false);
-    }
-    draft.make_directories(to.path(), attributes.new_parents())?;
-    archive.unpack(draft, to.path(), attributes)?;
-    Ok(true)
 }
 
 /// `file.mkdir`.
