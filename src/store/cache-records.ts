@@ -40,7 +40,7 @@ export class CacheRecordFiles implements CacheRecords {
   }
 
   async put(key: Digest, record: CacheRecord): Promise<void> {
-    await this.#temporary.write(this.#path(key), sealed({ key, record }), { sync: false });
+    await this.#temporary.write(this.#path(key), await sealed({ key, record }), { sync: false });
   }
 
   #path(key: Digest): string {

@@ -42,11 +42,11 @@ export class LayerFactsFiles implements LayerFactsStore {
   async put(facts: LayerFacts): Promise<LayerFacts> {
     // Two processes that make the same layer at the same time must agree on `created`, or their images differ: the first link wins.
     const before = await this.get(facts.diffID);
-    if (!before && (await this.#temporary.writeNew(this.#path(facts.diffID), sealed(facts)))) return facts;
+    if (!before && (await this.#temporary.writeNew(this.#path(facts.diffID), await sealed(facts)))) return facts;
     const known = before ?? (await this.get(facts.diffID));
     const joined = known ? merge(known, facts) : facts;
     // A blob that another process adds in this moment may be forgotten: it is then compressed again, to the same bytes.
-    if (joined !== known) await this.#temporary.write(this.#path(facts.diffID), sealed(joined), { sync: false });
+    if (joined !== known) await this.#temporary.write(this.#path(facts.diffID), await sealed(joined), { sync: false });
     return joined;
   }
 

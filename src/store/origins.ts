@@ -39,7 +39,7 @@ export class OriginFiles implements Origins {
     if (before[0]?.registry === registry && before[0].repository === repository) return;
     const others = before.filter((origin) => origin.registry !== registry || origin.repository !== repository);
     const origins = [{ registry, repository }, ...others].slice(0, maxOrigins);
-    await this.#temporary.write(this.#path(digest), sealed({ digest, origins }), { sync: false });
+    await this.#temporary.write(this.#path(digest), await sealed({ digest, origins }), { sync: false });
   }
 
   #path(digest: Digest): string {
