@@ -183,6 +183,7 @@ impl Slirp {
                 "--exit-fd=0",
                 "--ready-fd=1",
                 "--disable-host-loopback",
+                "--enable-sandbox",
                 "--netns-type=path",
             ])
             .arg(format!("--mtu={MTU}"))

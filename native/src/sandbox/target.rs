@@ -44,6 +44,12 @@ impl Root {
         let target = match self.find(path) {
             Ok(target) => target,
             Err(Errno::NOENT) => self.make_stub(path, directory)?,
+            Err(Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
+                return Err(Error::user(
+                    "UNSUPPORTED",
+                    format!("nothing can be mounted at \"{path}\" of the image"),
+                ));
+            }
             Err(error) => return Err(error).doing(|| format!("find mount target \"{path}\"")),
         };
         if is_directory(target.as_fd())? != directory {
@@ -149,6 +155,13 @@ fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd,
             ));
         }
         Err(Errno::NOENT) if links > 0 => {}
+        // A magic link of /proc, for one, would lead to whatever is open somewhere.
+        Err(Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
+            return Err(Error::user(
+                "RUN_FAILED",
+                format!("\"{path}\" leads to no directory of the image"),
+            ));
+        }
         Err(error) => return Err(error).doing(|| format!("find \"{path}\"")),
     }
     let (above, name) = split(path);

@@ -47,14 +47,28 @@ impl Store {
         fs::write(root.join("etc/group"), "root:x:0:\napp:x:1000:\nextra:x:50:app\n").unwrap();
         fs::write(root.join("seed/inner/file"), "seeded\n").unwrap();
         fs::set_permissions(root.join("seed"), fs::Permissions::from_mode(0o750)).unwrap();
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-        fs::write(layer.join("boot"), format!("{} trusted.overlay.\n", boot.trim())).unwrap();
+        stamp(&layer);
         store
+    }
+
+    /// An empty layer named by a hex digit: its diffID and its directory.
+    pub fn add_layer(&self, digit: char) -> (String, PathBuf) {
+        let hex = digit.to_string().repeat(64);
+        let layer = self.path().join("snapshots").join(&hex);
+        fs::create_dir_all(layer.join("fs")).unwrap();
+        stamp(&layer);
+        (format!("sha256:{hex}"), layer.join("fs"))
     }
 
     pub fn path(&self) -> &Path {
         self.0.path()
     }
+}
+
+/// Says that a layer was written in this boot, as root.
+fn stamp(layer: &Path) {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(layer.join("boot"), format!("{} trusted.overlay.\n", boot.trim())).unwrap();
 }
 
 pub struct Worker {
