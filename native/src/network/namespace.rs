@@ -13,12 +13,6 @@ use crate::syscalls;
 
 use super::netlink::{LOOPBACK, Netlink};
 
-/// Any port and ping for everybody, as Docker has it.
-const SETTINGS: [(&str, &str); 2] = [
-    ("ipv4/ip_unprivileged_port_start", "0"),
-    ("ipv4/ping_group_range", "0 2147483647"),
-];
-
 /// Runs `work` in a new network namespace whose `lo` is up, and gives the namespace too.
 pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send) -> Result<(OwnedFd, T), Error> {
     on_a_thread(|| {
@@ -54,12 +48,21 @@ pub fn isolated() -> Result<OwnedFd, Error> {
     with_new(|_| set_up_container()).map(|(namespace, ())| namespace)
 }
 
-/// The settings of a container's network, in its namespace.
+/// The settings of a container's network, in its namespace: any port and ping for everybody, as Docker has it.
 pub fn set_up_container() -> Result<(), Error> {
-    for (name, value) in SETTINGS {
-        set(name, value)?;
-    }
-    Ok(())
+    set("ipv4/ip_unprivileged_port_start", "0")?;
+    let map = std::fs::read_to_string("/proc/self/gid_map").doing(|| "read our map of groups")?;
+    set("ipv4/ping_group_range", &format!("0 {}", highest_group(&map)))
+}
+
+/// The kernel takes only groups that our user namespace has; and none above 2^31 - 1.
+fn highest_group(map: &str) -> u64 {
+    let last = |line: &str| {
+        let mut fields = line.split_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
+        let (first, count) = (fields.next()?, fields.nth(1)?);
+        Some((first + count).saturating_sub(1))
+    };
+    map.lines().filter_map(last).max().unwrap_or(0).min((1 << 31) - 1)
 }
 
 /// Writes a setting of the network namespace that this thread is in.
@@ -81,4 +84,24 @@ pub fn share(namespace: &OwnedFd) -> Result<OwnedFd, Error> {
         .as_fd()
         .try_clone_to_owned()
         .doing(|| "duplicate a descriptor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::highest_group;
+
+    #[test]
+    fn the_highest_group_is_that_of_the_map() {
+        for (map, want) in [
+            ("         0          0 4294967295\n", 2_147_483_647),
+            (
+                "         0       1001          1\n         1     100000      65536\n",
+                65536,
+            ),
+            ("0 1001 1\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(highest_group(map), want, "{map:?}");
+        }
+    }
 }
