@@ -178,3 +178,18 @@ impl Read for Plain {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_beyond_measure_is_stopped() {
+        let mut zeros = Limited {
+            plain: io::repeat(0),
+            left: 100_000,
+        };
+        let error = io::copy(&mut zeros, &mut io::sink()).unwrap_err();
+        assert!(error.to_string().contains("beyond all measure"));
+    }
+}
