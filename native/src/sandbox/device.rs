@@ -1,5 +1,6 @@
 //! The container's own /dev: a tmpfs with the devices that Docker gives, made before it hangs anywhere.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, makedev, mkdirat, mknodat, openat, symlinkat};
@@ -7,7 +8,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use crate::error::{Doing, Error};
 
-use super::root::{copy, filesystem};
+use super::root::{copy, filesystem, hang};
 use super::target::{Root, place};
 
 /// Name and numbers. Source: the kernel's admin-guide/devices.txt.
@@ -35,33 +36,32 @@ pub struct Devices {
     pub directory: OwnedFd,
     /// Filesystems to hang below it, by name.
     inner: Vec<(&'static str, OwnedFd)>,
-    /// Copies of the machine's nodes, where we may make none.
-    bound: Vec<(&'static str, OwnedFd)>,
+    /// The nodes, each a mount of its own: they are all that can be opened, as everything else in the container is mounted nodev.
+    nodes: Vec<(&'static str, OwnedFd)>,
 }
 
 impl Devices {
-    pub fn prepare(user_namespace: bool) -> Result<Self, Error> {
+    /// `staging` is a place to hang a mount at for a moment.
+    pub fn prepare(user_namespace: bool, staging: &str) -> Result<Self, Error> {
         let doing = || "make /dev";
         let plain = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
         let options = [("mode", Some("755")), ("size", Some("65536k"))];
-        let directory = filesystem("tmpfs", &options, plain | MountAttrFlags::MOUNT_ATTR_STRICTATIME).doing(doing)?;
+        // A program may make nodes of any device, as in Docker, but opens none of them: here neither.
+        let harmless = plain | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let directory =
+            filesystem("tmpfs", &options, harmless | MountAttrFlags::MOUNT_ATTR_STRICTATIME).doing(doing)?;
         for (name, target) in LINKS {
             symlinkat(target, &directory, name).doing(doing)?;
         }
-        let mut bound = Vec::new();
-        for (name, major, minor) in NODES {
-            let node = if user_namespace {
-                (FileType::RegularFile, 0)
-            } else {
-                (FileType::CharacterDevice, makedev(major, minor))
-            };
-            mknodat(&directory, name, node.0, Mode::from_raw_mode(0o666), node.1).doing(doing)?;
-            if user_namespace {
-                let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-                bound.push((name, open_tree(CWD, format!("/dev/{name}"), flags).doing(doing)?));
-            }
+        for (name, ..) in NODES {
+            mknodat(&directory, name, FileType::RegularFile, Mode::from_raw_mode(0o666), 0).doing(doing)?;
         }
-        let harmless = plain | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let nodes = if user_namespace {
+            copy_nodes(c"/dev")
+        } else {
+            make_nodes(plain, staging)
+        };
+        let nodes = nodes.doing(doing)?;
         let terminals = [
             ("newinstance", None),
             ("ptmxmode", Some("0666")),
@@ -86,13 +86,13 @@ impl Devices {
         Ok(Self {
             directory,
             inner,
-            bound,
+            nodes,
         })
     }
 
     /// Once /dev hangs in its place, the mounts below it can.
     pub fn finish(&self, root: &mut Root) -> Result<(), Error> {
-        for (name, mount) in self.inner.iter().chain(&self.bound) {
+        for (name, mount) in self.inner.iter().chain(&self.nodes) {
             let target = self.open(name)?;
             place(mount.as_fd(), target.as_fd()).doing(|| format!("mount /dev/{name}"))?;
         }
@@ -106,10 +106,8 @@ impl Devices {
 
     /// A detached copy of our own null device, to cover files with. Never the image's: that may be anything.
     pub fn null(&self) -> Result<OwnedFd, Error> {
-        let null = match self.bound.iter().find(|(name, _)| *name == "null") {
-            Some((_, mount)) => return copy(mount.as_fd(), false).doing(|| "copy /dev/null"),
-            None => self.open("null")?,
-        };
+        let null = self.nodes.iter().find(|(name, _)| *name == "null");
+        let (_, null) = null.ok_or_else(|| Error::internal("no null device"))?;
         copy(null.as_fd(), false).doing(|| "copy /dev/null")
     }
 
@@ -122,4 +120,35 @@ impl Devices {
         let directory: BorrowedFd<'_> = self.directory.as_fd();
         fstat(directory).doing(|| "stat /dev")
     }
+}
+
+/// The container's own nodes, so that what it does to their mode or owner changes nobody else's.
+fn make_nodes(attributes: MountAttrFlags, staging: &str) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
+    let folder = filesystem("tmpfs", &[("mode", Some("755")), ("size", Some("0"))], attributes)?;
+    for (name, major, minor) in NODES {
+        let mode = Mode::from_raw_mode(0o666);
+        mknodat(&folder, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
+    }
+    // Only of a mount that hangs somewhere can a part be copied. It goes with the old root.
+    hang(folder.as_fd(), staging)?;
+    copies(folder.as_fd())
+}
+
+/// In a user namespace no node can be made, and the machine's belong to nobody there.
+fn copy_nodes(folder: &CStr) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
+    copies(
+        openat(
+            CWD,
+            folder,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?
+        .as_fd(),
+    )
+}
+
+fn copies(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let copied = NODES.map(|(name, ..)| open_tree(folder, name, flags).map(|node| (name, node)));
+    copied.into_iter().collect()
 }

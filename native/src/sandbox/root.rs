@@ -34,7 +34,7 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     // What needs the machine's view is made before it is left: a procfs in a user namespace, for one, wants to see another.
     let proc = filesystem("proc", &[], HARMLESS).doing(|| "mount /proc")?;
     let sys = sysfs().doing(|| "mount /sys")?;
-    let devices = device::Devices::prepare(spec.user_namespace)?;
+    let devices = device::Devices::prepare(spec.user_namespace, &spec.staging)?;
     let mounts = prepare_all(spec, descriptors)?;
     let root = descriptors
         .get(ROOT)
@@ -123,9 +123,12 @@ fn prepare_all(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Err
             None => whole.try_clone().doing(doing)?,
             Some(path) => part(whole, path, &mount.target)?,
         };
-        if mount.readonly {
-            set(own.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).doing(doing)?;
-        }
+        let readonly = if mount.readonly {
+            MountAttrFlags::MOUNT_ATTR_RDONLY
+        } else {
+            MountAttrFlags::empty()
+        };
+        set(own.as_fd(), readonly | MountAttrFlags::MOUNT_ATTR_NODEV, true).doing(doing)?;
         prepared.push(own);
     }
     Ok(prepared)
@@ -143,7 +146,8 @@ fn part(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
     }
 }
 
-fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
+/// Hangs a detached mount somewhere: of no other can a part be copied.
+pub fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
     let staging = openat(
         CWD,
         staging,
@@ -156,6 +160,8 @@ fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
 /// Leaves the machine: afterwards the root is the container's, and there is no way back.
 fn enter(root: BorrowedFd<'_>, staging: &str) -> Result<(), Error> {
     let doing = || "enter the root filesystem";
+    // Nodes of the image, and those that the program makes, open nothing of the machine: no cgroup of devices is needed.
+    set(root, MountAttrFlags::MOUNT_ATTR_NODEV, false).doing(doing)?;
     hang(root, staging).doing(doing)?;
     fchdir(root).doing(doing)?;
     pivot_root(".", ".").doing(doing)?;
