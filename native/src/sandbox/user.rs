@@ -100,12 +100,17 @@ fn number(text: &str) -> Result<Option<u32>, Error> {
     }
 }
 
+/// An id of a file. 4294967295 is none: to the kernel it says "stay who you are", which is root.
+fn id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| u64::from(*id) <= HIGHEST_ID)
+}
+
 /// Lines that are no entries are left out, as the C library does.
 fn passwd_lines(text: &str) -> impl Iterator<Item = PasswdLine<'_>> {
     text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|name| !name.is_empty())?;
-        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+        let (uid, gid) = (id(fields.nth(1)?)?, id(fields.next()?)?);
         Some(PasswdLine {
             name,
             uid,
@@ -119,7 +124,7 @@ fn group_lines(text: &str) -> impl Iterator<Item = GroupLine<'_>> {
     text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|name| !name.is_empty())?;
-        let gid = fields.nth(1)?.parse().ok()?;
+        let gid = id(fields.nth(1)?)?;
         Some(GroupLine {
             name,
             gid,
@@ -133,8 +138,9 @@ mod tests {
     use super::*;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nbad line\napp:x:1000:1001:App:/srv/app:/bin/sh\n12:x:55:55::/:\nx:x:70::/\n\
-                          99999999999:x:0:0::/:\nnohome:x:71:71:::\n";
-    const GROUP: &str = "root:x:0:\nadm:x:4:root,app\napp:x:1001:\naudio:x:29:app,other\nbroken:x\n";
+                          99999999999:x:0:0::/:\nwrap:x:4294967295:1::/:\nwrapgroup:x:80:4294967295::/:\nnohome:x:71:71:::\n";
+    const GROUP: &str =
+        "root:x:0:\nadm:x:4:root,app\napp:x:1001:\naudio:x:29:app,other\nhuge:x:4294967295:app\nbroken:x\n";
 
     #[test]
     fn users_that_resolve() {
@@ -172,6 +178,9 @@ mod tests {
             "app:4294967296",
             "x",
             "-1",
+            "wrap",
+            "wrapgroup",
+            "app:huge",
         ] {
             assert_eq!(
                 resolve(text, PASSWD, GROUP).unwrap_err().code(),

@@ -80,6 +80,11 @@ fn id(text: &str) -> Result<Option<u32>, Error> {
     }
 }
 
+/// An id of the image's files. A line without one is none.
+fn listed_id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id < u32::MAX)
+}
+
 fn missing(what: &str, name: &str, file: &str) -> Error {
     Error::user(
         "USER_NOT_FOUND",
@@ -103,7 +108,7 @@ fn find_passwd(tree: &Tree<'_>, wanted: &str) -> Result<Option<Passwd>, Error> {
         let [name, _, uid, gid, _, home, ..] = fields[..] else {
             return None;
         };
-        let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+        let (uid, gid) = (listed_id(uid)?, listed_id(gid)?);
         let found = number.map_or(name == wanted, |number| number == uid);
         found.then(|| Passwd {
             name: name.to_owned(),
@@ -138,7 +143,7 @@ fn groups_of(tree: &Tree<'_>, user: &str) -> Result<Vec<u32>, Error> {
 fn groups(text: &str) -> impl Iterator<Item = (&str, u32, &str)> {
     text.lines().filter_map(|line| {
         let mut fields = line.split(':');
-        let (name, _, gid) = (fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
+        let (name, _, gid) = (fields.next()?, fields.next()?, listed_id(fields.next()?)?);
         Some((name, gid, fields.next().unwrap_or_default()))
     })
 }
