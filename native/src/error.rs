@@ -101,11 +101,8 @@ impl Error {
 }
 
 fn is_store_failure(error: &io::Error) -> bool {
-    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(
-        error.kind(),
-        StorageFull | ReadOnlyFilesystem | QuotaExceeded | PermissionDenied
-    )
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | ReadOnlyFilesystem | QuotaExceeded)
 }
 
 impl fmt::Display for Error {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::context::lock;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::protocol::{Access, Empty, HandleOpenParams};
 use crate::session::Session;
 
@@ -41,8 +41,10 @@ impl Handles {
 
 /// `handle.open`.
 pub fn open(session: &Session, params: HandleOpenParams) -> Result<Empty, Error> {
-    let fd = openat(CWD, &params.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .doing(|| format!("open \"{}\"", params.path))?;
+    let fd = openat(CWD, &params.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        let error = std::io::Error::from(error);
+        Error::user("CONTEXT_INVALID", format!("cannot open \"{}\": {error}", params.path))
+    })?;
     let handle = Handle {
         fd,
         access: params.access,

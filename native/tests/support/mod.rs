@@ -1,5 +1,8 @@
 //! A real worker, spoken to in frames, and a store with one small layer in it.
 
+// Each file of tests uses a part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -260,4 +263,22 @@ impl Worker {
             }
         }
     }
+}
+
+/// Everything below a directory, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    fn walk(folder: &Path, above: &str, into: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{above}{}", entry.file_name().to_str().unwrap());
+            into.push(name.clone());
+            if entry.file_type().unwrap().is_dir() {
+                walk(&entry.path(), &format!("{name}/"), into);
+            }
+        }
+    }
+    let mut names = Vec::new();
+    walk(folder, "", &mut names);
+    names.sort();
+    names
 }
