@@ -24,10 +24,10 @@ describe('interruptions', { concurrency: false }, () => {
   /** A build that is in its second RUN, and all processes that belong to it. */
   async function inTheMiddle(cooper: Cooper): Promise<{ running: Running; all: Process[]; mark: string; context: string }> {
     const mark = `MARK=${randomUUID()}`;
-    const dockerfile = `FROM ${base}\nRUN echo done >/first\nARG MARK\nRUN echo it has begun; sleep 100000 & sleep 100000\n`;
+    const dockerfile = `FROM ${base}\nRUN echo done >/first\nARG MARK\nRUN echo "it has" begun; sleep 100000 & sleep 100000\n`;
     const context = await cooper.context('context', { Dockerfile: dockerfile });
     const running = cooper.start(['build', '--progress', 'plain', `--build-arg=${mark}`, context]);
-    await running.says(' it has begun');
+    await running.says('it has begun');
     const inside = processesWith(mark);
     assert.ok(inside.length > 0, 'the step has processes');
     return { running, all: [...descendants(running.pid), ...inside], mark, context };

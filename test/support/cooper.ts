@@ -63,7 +63,7 @@ export class Cooper implements AsyncDisposable {
   /** The store. */
   readonly root: string;
   readonly #installation: Installation;
-  readonly #running = new Set<ChildProcess>();
+  readonly #running = new Set<Running>();
 
   constructor(directory: string, installation: Installation) {
     this.directory = directory;
@@ -78,11 +78,11 @@ export class Cooper implements AsyncDisposable {
       env: { ...process.env, ...this.#installation.env, ...env, COOPER_ROOT: this.root, HOME: this.directory },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    this.#running.add(child);
     child.stdin.on('error', () => {}); // A command may end without reading it.
     child.stdin.end(input ?? '');
     const running = new RunningCommand(child);
-    void running.ended.then(() => this.#running.delete(child));
+    this.#running.add(running);
+    void running.ended.then(() => this.#running.delete(running));
     return running;
   }
 
@@ -122,8 +122,10 @@ export class Cooper implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#running) child.kill('SIGKILL');
-    await rm(this.directory, { recursive: true, force: true });
+    for (const { process: child } of this.#running) child.kill('SIGKILL');
+    await Promise.all([...this.#running].map(({ ended }) => ended));
+    // Where a test failed, a worker may still be on its way out.
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
