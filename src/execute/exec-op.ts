@@ -108,7 +108,7 @@ async function pack(
   { worker, layers, usage }: ExecuteContext,
   below: Filesystem,
   { snapshot, startedNs, endedNs }: Ran,
-  { key, known, signal }: RunContext,
+  { key, known, commitSignal: signal }: RunContext,
 ): Promise<Outcome<Result>> {
   const layer = new Layer(snapshot);
   const result = stack(below, layer);

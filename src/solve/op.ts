@@ -14,7 +14,11 @@ export interface Op<Result> {
 }
 
 export interface RunContext {
+  /** Aborts when the build is given up, and when another vertex fails. */
   readonly signal: AbortSignal;
+  /** Aborts when the build is given up only. For what is left to do once the result is there: a step that has run need not run again
+   * because a later one fails. */
+  readonly commitSignal: AbortSignal;
   readonly key: Key;
   /** The cache has a record with the same own fields: an older result may turn out to be the same. */
   readonly known: boolean;

@@ -3,7 +3,7 @@ import type { LimitFunction } from 'p-limit';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Key } from './key.ts';
-import type { Op, Outcome, ResultCache } from './op.ts';
+import type { Op, Outcome, ResultCache, RunContext } from './op.ts';
 
 export interface SolveOptions<Spec, Result> {
   readonly op: (vertex: Vertex<Spec>) => Op<Result>;
@@ -15,6 +15,11 @@ export interface SolveOptions<Spec, Result> {
   readonly onCompleted: (vertex: Vertex<Spec>, cached: boolean) => void;
   /** Called for every vertex that fails by itself, not for those that are cancelled then. */
   readonly onFailed: (vertex: Vertex<Spec>, error: unknown) => void;
+}
+
+/** The same for one vertex: `signal` aborts at the first failure too, `commitSignal` does not. */
+interface NodeOptions<Spec, Result> extends SolveOptions<Spec, Result> {
+  readonly commitSignal: AbortSignal;
 }
 
 interface Node<Result> {
@@ -37,7 +42,7 @@ export async function solve<Spec, Result>(
   for (const vertex of vertices) {
     if (nodes.has(vertex.digest)) continue;
     const inputs = vertex.inputs.map((input) => nodeOf(nodes, input.digest));
-    nodes.set(vertex.digest, startNode(vertex, inputs, { ...options, signal }, failure));
+    nodes.set(vertex.digest, startNode(vertex, inputs, { ...options, signal, commitSignal: options.signal }, failure));
   }
   const settled = await Promise.allSettled([...nodes.values()].map(async ({ outcome }) => (await outcome).committed));
   signal.throwIfAborted();
@@ -57,7 +62,7 @@ function nodeOf<Result>(nodes: ReadonlyMap<Digest, Node<Result>>, digest: Digest
 function startNode<Spec, Result>(
   vertex: Vertex<Spec>,
   inputs: readonly Node<Result>[],
-  options: SolveOptions<Spec, Result>,
+  options: NodeOptions<Spec, Result>,
   failure: AbortController,
 ): Node<Result> {
   const op = options.op(vertex);
@@ -82,7 +87,7 @@ async function runNode<Spec, Result>(
   op: Op<Result>,
   keyPromise: Promise<Key>,
   inputNodes: readonly Node<Result>[],
-  options: SolveOptions<Spec, Result>,
+  options: NodeOptions<Spec, Result>,
 ): Promise<Outcome<Result>> {
   const [key, inputs] = await Promise.all([keyPromise, Promise.all(inputNodes.map((input) => input.outcome))]);
   const committedInputs = () => Promise.all(inputs.map((input) => input.committed));
@@ -93,7 +98,7 @@ async function runNode<Spec, Result>(
     options.onCompleted(vertex, true);
     return { result: looked.hit, committed: Promise.resolve(looked.hit) };
   }
-  const outcome = await runOp(vertex, op, { key, known, signal: options.signal }, inputs, options);
+  const outcome = await runOp(vertex, op, { key, known, signal: options.signal, commitSignal: options.commitSignal }, inputs, options);
   const committed = Promise.all([outcome.committed, committedInputs()]).then(async ([result, settled]) => {
     if (op.cacheable) await publish(op, outcome.key ?? key, looked.contentKey, settled, result, options);
     return result;
@@ -107,9 +112,9 @@ async function runNode<Spec, Result>(
 function runOp<Spec, Result>(
   vertex: Vertex<Spec>,
   op: Op<Result>,
-  context: { key: Key; known: boolean; signal: AbortSignal },
+  context: RunContext,
   inputs: readonly Outcome<Result>[],
-  { limits, onStarted }: SolveOptions<Spec, Result>,
+  { limits, onStarted }: NodeOptions<Spec, Result>,
 ): Promise<Outcome<Result>> {
   const run = async (): Promise<Outcome<Result>> => {
     context.signal.throwIfAborted();
@@ -127,7 +132,7 @@ async function lookUp<Spec, Result>(
   op: Op<Result>,
   key: Key,
   inputs: readonly Result[],
-  { cache, signal }: SolveOptions<Spec, Result>,
+  { cache, signal }: NodeOptions<Spec, Result>,
 ): Promise<{ hit?: Result; contentKey?: Key }> {
   const byDefinition = await cache.lookup('definition', key, inputs);
   if (byDefinition !== undefined) return { hit: byDefinition };
@@ -144,8 +149,8 @@ async function publish<Spec, Result>(
   contentKey: Key | undefined,
   inputs: readonly Result[],
   result: Result,
-  { cache, signal }: SolveOptions<Spec, Result>,
+  { cache, commitSignal }: NodeOptions<Spec, Result>,
 ): Promise<void> {
   await cache.record('definition', key, inputs, result);
-  await cache.record('content', contentKey ?? (await op.contentKey(inputs, signal)), inputs, result);
+  await cache.record('content', contentKey ?? (await op.contentKey(inputs, commitSignal)), inputs, result);
 }

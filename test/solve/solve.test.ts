@@ -13,6 +13,8 @@ interface Spec {
   readonly fails?: boolean;
   /** What it really gives; the key does not know it. */
   readonly gives?: string;
+  /** Its final form is there only after another step has failed. */
+  readonly late?: boolean;
 }
 
 interface Rig {
@@ -39,6 +41,7 @@ function rig(): Rig {
   const runs: string[] = [];
   const cached: string[] = [];
   const failed: string[] = [];
+  const failure = Promise.withResolvers<void>();
   const opOf =
     (gives: Record<string, string>) =>
     ({ spec }: Vertex<Spec>): Op<string> => ({
@@ -54,11 +57,12 @@ function rig(): Rig {
           [field('text', spec.text)],
           inputs.map((input) => ['content', digestOf(input)]),
         ),
-      async run(inputs) {
+      async run(inputs, { commitSignal }) {
         if (spec.fails) throw new Error(`${spec.text} fails`);
         runs.push(spec.text);
         const result = `(${inputs.join(' ')} ${gives[spec.text] ?? spec.text})`;
-        return { result, committed: Promise.resolve(result) };
+        const late = () => failure.promise.then(() => (commitSignal.aborted ? Promise.reject(commitSignal.reason) : result));
+        return { result, committed: spec.late ? late() : Promise.resolve(result) };
       },
     });
   return {
@@ -75,7 +79,10 @@ function rig(): Rig {
         signal: new AbortController().signal,
         onStarted: () => {},
         onCompleted: ({ spec }, hit) => hit && cached.push(spec.text),
-        onFailed: ({ spec }) => failed.push(spec.text),
+        onFailed: ({ spec }) => {
+          failed.push(spec.text);
+          failure.resolve();
+        },
       });
       return results.get(vertices.at(-1)?.digest as never) ?? '';
     },
@@ -152,4 +159,13 @@ test('the first failure is the one that is thrown and told, and the rest is canc
 test('vertices out of order are a defect', async () => {
   const { build } = rig();
   await assert.rejects(build(graph().reverse()), /not in order/);
+});
+
+test('what a step made is recorded, though a later one fails before it is in its final form', async () => {
+  const { build, runs } = rig();
+  const made = vertex<Spec>({ text: 'made', late: true }, [], 'made');
+  const broken = vertex<Spec>({ text: 'broken', fails: true }, [made], 'broken');
+  await assert.rejects(build([made, broken]), /broken fails/);
+  await assert.rejects(build([made, broken]), /broken fails/);
+  assert.deepEqual(runs, []);
 });
