@@ -2,7 +2,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import type { Caller } from './caller.ts';
 import type { Flag, Unavailable } from './flag.ts';
 import { type Globals, globalFlags, unavailableGlobals } from './globals.ts';
-import { renderHelp } from './help.ts';
+import { type Described, renderHelp } from './help.ts';
 import { parseFlags } from './parse-flags.ts';
 
 /** A command as its module describes it. */
@@ -26,6 +26,8 @@ export interface CommandTable<Options> {
 
 /** A command, ready to be used; what its options are is its own affair. */
 export interface Command {
+  /** What docs/cli.md is made of. */
+  readonly described: Described;
   readonly help: () => string;
   /** `globals` are those that stood before the command's name. Gives the exit status. */
   readonly run: (args: readonly string[], globals: Globals, caller: Caller) => Promise<number>;
@@ -47,7 +49,7 @@ export function defineCommand<Options extends object>(table: CommandTable<Option
     checkCount(table, words);
     return table.run(options, words, caller);
   };
-  return { help, run };
+  return { described: table, help, run };
 }
 
 function checkCount<Options>({ name, operands, count: [least, most] }: CommandTable<Options>, words: readonly string[]): void {

@@ -1,10 +1,12 @@
-import type { Flag } from './flag.ts';
+import type { Flag, Unavailable } from './flag.ts';
 
-interface Described {
+/** What is to be told of a command, whatever its options are. */
+export interface Described {
   readonly name: string;
   readonly summary: string;
   readonly operands: string;
   readonly flags: readonly Flag<never>[];
+  readonly unavailable?: readonly Unavailable[];
   readonly details?: readonly string[];
 }
 
