@@ -37,7 +37,8 @@ export class TemporaryFiles {
   async writeNew(target: string, content: string): Promise<boolean> {
     await using file = await this.create();
     await file.write(content);
-    return file.linkTo(target);
+    // Awaited here: the file is removed at the end of this scope.
+    return await file.linkTo(target);
   }
 }
 
