@@ -12,6 +12,7 @@ export interface SolveOptions<Spec, Result> {
   readonly noCache: boolean;
   readonly signal: AbortSignal;
   readonly onStarted: (vertex: Vertex<Spec>) => void;
+  /** Its result is final, and recorded. */
   readonly onCompleted: (vertex: Vertex<Spec>, cached: boolean) => void;
   /** Called for every vertex that fails by itself, not for those that are cancelled then. */
   readonly onFailed: (vertex: Vertex<Spec>, error: unknown) => void;
@@ -36,13 +37,15 @@ export async function solve<Spec, Result>(
   options: SolveOptions<Spec, Result>,
 ): Promise<ReadonlyMap<Digest, Result>> {
   const failure = new AbortController();
-  const signal = AbortSignal.any([options.signal, failure.signal]);
-  setMaxListeners(0, signal);
+  // One of our own, because the caller's counts its listeners.
+  const commitSignal = AbortSignal.any([options.signal]);
+  const signal = AbortSignal.any([commitSignal, failure.signal]);
+  setMaxListeners(0, signal, commitSignal);
   const nodes = new Map<Digest, Node<Result>>();
   for (const vertex of vertices) {
     if (nodes.has(vertex.digest)) continue;
     const inputs = vertex.inputs.map((input) => nodeOf(nodes, input.digest));
-    nodes.set(vertex.digest, startNode(vertex, inputs, { ...options, signal, commitSignal: options.signal }, failure));
+    nodes.set(vertex.digest, startNode(vertex, inputs, { ...options, signal, commitSignal }, failure));
   }
   const settled = await Promise.allSettled([...nodes.values()].map(async ({ outcome }) => (await outcome).committed));
   signal.throwIfAborted();
@@ -101,11 +104,11 @@ async function runNode<Spec, Result>(
   const outcome = await runOp(vertex, op, { key, known, signal: options.signal, commitSignal: options.commitSignal }, inputs, options);
   const committed = Promise.all([outcome.committed, committedInputs()]).then(async ([result, settled]) => {
     if (op.cacheable) await publish(op, outcome.key ?? key, looked.contentKey, settled, result, options);
+    options.onCompleted(vertex, false);
     return result;
   });
   // A failure of it is told by startNode; whoever awaits `committed` gets it too.
   committed.catch(() => {});
-  options.onCompleted(vertex, false);
   return { result: outcome.result, committed };
 }
 

@@ -36,6 +36,8 @@ export class Exchange {
     else if (kind === frameKinds.event) this.#handlers.onEvent?.(JSON.parse(payload.toString()) as WorkerEvent);
     else if (kind === frameKinds.credit) this.#addCredit(payload.readUInt32LE(0));
     else if (kind === frameKinds.response) this.#takeResponse(payload);
+    // Only we ask and cancel: whoever sends this is not the worker.
+    else throw new Error(`frame of kind ${kind}`);
   }
 
   fail(error: Error): void {
@@ -56,9 +58,7 @@ export class Exchange {
     try {
       await this.#handlers.onData?.(payload);
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
-      this.#send(frameKinds.cancel, new Uint8Array());
-      return;
+      return this.#giveUp(error);
     }
     const credit = Buffer.alloc(4);
     credit.writeUInt32LE(payload.length);
@@ -78,8 +78,15 @@ export class Exchange {
       }
       if (!this.#done) this.#send(frameKinds.data, new Uint8Array());
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.#giveUp(error);
     }
+  }
+
+  /** Our own side fails: the caller gets that error, and the worker need not go on. */
+  #giveUp(error: unknown): void {
+    if (this.#done) return;
+    this.fail(error instanceof Error ? error : new Error(String(error)));
+    this.#send(frameKinds.cancel, new Uint8Array());
   }
 
   async #sendSome(bytes: Uint8Array): Promise<number> {
