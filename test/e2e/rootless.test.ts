@@ -43,7 +43,7 @@ describe('rootless', { concurrency: false, skip: reason ?? false }, () => {
     const base = await pushBase(await busyboxBase(), registry, 'busybox');
     const lines = [
       `FROM ${base}`,
-      'RUN touch /by-root && install -o user -g staff -m 4750 /bin/busybox /theirs',
+      'RUN touch /by-root && cp /bin/busybox /theirs && chown user:staff /theirs && chmod 4750 /theirs',
       'USER user',
       'RUN touch /tmp/by-user',
     ];
