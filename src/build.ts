@@ -13,7 +13,7 @@ import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { plan } from './plan/index.ts';
 import type { BuildEvent } from './progress/events.ts';
-import { publishImage, wantedParts } from './publish-image.ts';
+import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
 import { openSession, type Session } from './session.ts';
 import { storeImage } from './store-image.ts';
@@ -72,6 +72,8 @@ function failed(reason: unknown): BuildEvent {
 /** The table of contents: read, plan, run, store, publish. */
 async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildResult> {
   emit({ type: 'build.started', time: Date.now(), target: options.target ?? '' });
+  // First of all: nobody wants to wait for a build whose result has no place to go.
+  const names = imageNames(options);
   // The worker starts while the Dockerfile is read.
   const opening = openSession(options.root, signal);
   opening.catch(() => {});
@@ -114,10 +116,10 @@ async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => vo
     signal,
   );
   const image = await storeImage(planned, graph, { store: session.store, layers }, signal);
-  const tags = await publishImage(image, graph, { ...session, registry, options, emit }, signal);
+  await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
   const { digest } = image.descriptor;
-  emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags });
-  return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags };
+  emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
+  return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
 }
 
 /** What the graph names by handle or id: the context directory, the secrets. */

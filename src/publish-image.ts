@@ -14,7 +14,18 @@ import { taskOfTransfer } from './transfer-events.ts';
 interface PublishOptions extends Pick<Session, 'worker' | 'store'> {
   readonly registry: Registry;
   readonly options: BuildOptions;
+  /** Full references. */
+  readonly names: readonly string[];
   readonly emit: (event: BuildEvent) => void;
+}
+
+/** The full references of what is built. Throws REFERENCE_INVALID, and ARG_INVALID for outputs that cannot be. */
+export function imageNames({ tags = [], push = false, outputs = [], outputStream }: BuildOptions): readonly string[] {
+  if (push && tags.length === 0) throw new BuildError('ARG_INVALID', 'an image without a tag cannot be pushed');
+  if (outputs.some(({ destination }) => destination === '-') && !outputStream) {
+    throw new BuildError('ARG_INVALID', 'an archive for "-" needs an output stream');
+  }
+  return tags.map((tag) => formatReference(parseReference(tag)));
 }
 
 /** What the outputs need of the result: compressed layers for an image, files on disk for a directory. */
@@ -23,35 +34,27 @@ export function wantedParts({ outputs = [], tags = [], push = false }: BuildOpti
   return { image: !files || outputs.some(({ type }) => type !== 'local') || tags.length > 0 || push, files };
 }
 
-/** Gives the image its names and takes it where the options say. Gives the full references that it has now. */
-export async function publishImage(
-  image: StoredImage,
-  graph: ExecutedGraph,
-  context: PublishOptions,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const { options, store } = context;
-  const names = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+/** Gives the image its names and takes it where the options say. */
+export async function publishImage(image: StoredImage, graph: ExecutedGraph, context: PublishOptions, signal: AbortSignal): Promise<void> {
+  const { options, store, names } = context;
   for (const name of names) await store.refs.set(name, image.descriptor);
   for (const output of options.outputs ?? []) {
-    await task(context, `export to ${describe(output)}`, () => writeOutput(output, image, graph, names, context, signal));
+    await task(context, `export to ${describe(output)}`, () => writeOutput(output, image, graph, context, signal));
   }
   if (options.push) {
-    const { store, registry, emit } = context;
+    const { registry, emit } = context;
     const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('push', event));
     for (const name of names) {
       await task(context, `push ${name}`, () => pushImage(image.descriptor, parseReference(name), { store, registry, onTransfer }, signal));
     }
   }
-  return names;
 }
 
 async function writeOutput(
   output: OutputOption,
   { descriptor }: StoredImage,
   { diffIDs }: ExecutedGraph,
-  names: readonly string[],
-  { store, worker, options }: PublishOptions,
+  { store, worker, options, names }: PublishOptions,
   signal: AbortSignal,
 ): Promise<void> {
   if (output.type === 'local') {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { BuildError } from './diagnostics/build-error.ts';
 import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
@@ -83,8 +84,9 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
   }
   return {
     argv,
-    env: mergeEnv(config.Env ?? [], options.env),
-    cwd: options.workdir ?? config.WorkingDir ?? '/',
+    env: mergeEnv([defaultPath, ...(config.Env ?? [])], options.env),
+    // Docker writes an empty string where there is none.
+    cwd: options.workdir || config.WorkingDir || '/',
     user: options.user ?? config.User ?? '',
     network: options.network,
     hostname: options.hostname ?? 'cooper',
@@ -93,6 +95,9 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
     stdin: false,
   };
 }
+
+/** For images that say nothing of it. Source: moby, oci/defaults.go, `DefaultPathEnv`. */
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The image's variables, with the caller's in their place or behind them. */
 function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
@@ -108,10 +113,10 @@ async function mountsOf(options: RunOptions, config: ContainerConfig, worker: Wo
       return { type: 'bind', target, readonly, handle, source: '/' };
     }),
   );
-  const bound = new Set(options.volumes.map(({ target }) => target));
+  const bound = new Set(options.volumes.map(({ target }) => posix.resolve('/', target)));
   // Each container has volumes of its own for what the image declares, filled with what the image has there.
   const anonymous = Object.keys(config.Volumes ?? {})
-    .filter((target) => !bound.has(target))
+    .filter((target) => !bound.has(posix.resolve('/', target)))
     .map((target): SandboxMount => ({ type: 'volume', target, readonly: false }));
   return [...anonymous, ...binds];
 }

@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** Longer files are refused: nobody writes one by hand, and a wrong path should not fill the memory. */
 const maxBytes = 16 * 1024 * 1024;
@@ -14,7 +15,7 @@ export interface DockerfileSource {
   readonly text: string;
 }
 
-/** Reads `dockerfile`, or `Dockerfile` or `dockerfile` in the context. Throws CONTEXT_INVALID, DOCKERFILE_MISSING. */
+/** Reads `dockerfile`, or `Dockerfile` or `dockerfile` in the context. Throws CONTEXT_INVALID, DOCKERFILE_MISSING, DOCKERFILE_INVALID. */
 export async function readDockerfile(context: string, dockerfile?: string): Promise<DockerfileSource> {
   const directory = await stat(context).catch(() => undefined);
   if (!directory?.isDirectory()) {
@@ -34,9 +35,9 @@ export async function readDockerfile(context: string, dockerfile?: string): Prom
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path);
-    if (size > maxBytes) throw new BuildError('DOCKERFILE_INVALID', `"${path}" has ${size} bytes, more than ${maxBytes}`);
-    return await readFile(path, 'utf8');
+    const bytes = await readBounded(path, maxBytes);
+    if (!bytes) throw new BuildError('DOCKERFILE_INVALID', `"${path}" has more than ${maxBytes} bytes`);
+    return bytes.toString();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -47,5 +48,5 @@ async function readText(path: string): Promise<string | undefined> {
 
 function nameIn(context: string, path: string): string {
   const name = relative(context, path);
-  return name.startsWith('..') ? path : name;
+  return name === '..' || name.startsWith('../') ? path : name;
 }

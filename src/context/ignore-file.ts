@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** One line, cleaned: no leading `/`, no `!`. */
 export interface IgnoreRule {
@@ -75,8 +75,8 @@ function wholeLine(line: number, { file, text }: { file: string; text: string })
 
 async function readIfThere(file: string): Promise<string | undefined> {
   try {
-    const bytes = await readFile(file);
-    if (bytes.length <= maxIgnoreFileBytes) return bytes.toString('utf8');
+    const bytes = await readBounded(file, maxIgnoreFileBytes);
+    if (bytes) return bytes.toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

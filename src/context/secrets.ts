@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import { BuildError } from '../diagnostics/build-error.ts';
+import { readBounded } from './read-bounded.ts';
 
 /** Where the value of `--secret id=…` comes from. */
 export interface SecretSource {
@@ -18,23 +18,16 @@ export async function readSecrets(options: readonly SecretSource[]): Promise<Rea
 
 async function readSecret({ id, source }: SecretSource): Promise<Buffer> {
   const value = 'value' in source ? Buffer.from(source.value) : await readSecretFile(id, source.file);
-  if (value.length <= maxSecretBytes) return value;
+  if (value && value.length <= maxSecretBytes) return value;
   throw new BuildError('SECRET_MISSING', `the secret "${id}" is larger than ${maxSecretBytes} bytes`, {
     hint: 'a secret is a key or a token; large files belong into the context or a bind mount',
   });
 }
 
-/** Reads one byte more than is allowed at most, so that a device or a huge file is found too long and never read whole. */
-async function readSecretFile(id: string, file: string): Promise<Buffer> {
+/** A device or a huge file is found too long, and never read whole. */
+async function readSecretFile(id: string, file: string): Promise<Buffer | undefined> {
   try {
-    await using handle = await open(file, 'r');
-    const buffer = Buffer.alloc(maxSecretBytes + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
-      length += bytesRead;
-      if (bytesRead === 0 || length === buffer.length) return buffer.subarray(0, length);
-    }
+    return await readBounded(file, maxSecretBytes);
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new BuildError('SECRET_MISSING', `the file "${file}" of the secret "${id}" cannot be read: ${reason}`, {

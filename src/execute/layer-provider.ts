@@ -25,7 +25,8 @@ export class LayerProvider {
   readonly #fetched = new Map<ForeignLayers, Promise<void>>();
   readonly #indexed = new Set<DiffID>();
   readonly #unpacked = new Set<DiffID>();
-  #turn: Promise<unknown> = Promise.resolve();
+  /** The end of the last request for chains on the same base. */
+  readonly #turns = new Map<DiffID | undefined, Promise<unknown>>();
 
   constructor(store: Store, worker: Worker) {
     this.#store = store;
@@ -91,9 +92,13 @@ export class LayerProvider {
   ): Promise<void> {
     const diffIDs = chain.filter((ref): ref is DiffID => isDigest(ref));
     if (diffIDs.every((diffID) => done.has(diffID))) return;
-    // One at a time: steps that start together ask for the same base, and the second must find it done.
-    const turn = this.#turn.then(() => this.#ensureMissing(diffIDs, done, part, method, signal));
-    this.#turn = turn.catch(() => {});
+    // One at a time: steps that start together ask for the same base, and the second must find it done. Other bases don't wait.
+    const before = this.#turns.get(diffIDs[0]);
+    const turn = Promise.resolve(before).then(() => this.#ensureMissing(diffIDs, done, part, method, signal));
+    this.#turns.set(
+      diffIDs[0],
+      turn.catch(() => {}),
+    );
     await turn;
   }
 
@@ -104,6 +109,7 @@ export class LayerProvider {
     method: 'layer.unpack' | 'layer.index',
     signal: AbortSignal,
   ): Promise<void> {
+    if (diffIDs.every((diffID) => done.has(diffID))) return;
     const { layers: states } = await this.#worker.call('tree.stat', { layers: diffIDs }, { signal });
     if (states.some((state) => !state[part])) {
       // The whole chain in order: a layer may have to be applied on those below it. The worker skips what is there.
@@ -128,6 +134,8 @@ export class LayerProvider {
   #fetch(origin: ForeignLayers, signal: AbortSignal): Promise<void> {
     const under = this.#fetched.get(origin) ?? origin.fetch(signal);
     this.#fetched.set(origin, under);
+    // What failed, or was cancelled, may be tried again.
+    under.catch(() => this.#fetched.delete(origin));
     return under;
   }
 

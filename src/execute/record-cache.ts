@@ -10,6 +10,8 @@ import type { LayerProvider } from './layer-provider.ts';
 export class RecordCache implements ResultCache<Result> {
   readonly #store: Store;
   readonly #layers: LayerProvider;
+  /** Own fields that there is a record of: it need not be written again. */
+  readonly #known = new Set<Digest>();
 
   constructor(store: Store, layers: LayerProvider) {
     this.#store = store;
@@ -17,7 +19,8 @@ export class RecordCache implements ResultCache<Result> {
   }
 
   async knows({ own }: Key): Promise<boolean> {
-    return (await this.#store.records.get(ownName(own))) !== undefined;
+    if ((await this.#store.records.get(ownName(own))) !== undefined) this.#known.add(own);
+    return this.#known.has(own);
   }
 
   async lookup(kind: 'definition' | 'content', key: Key, inputs: readonly Result[]): Promise<Result | undefined> {
@@ -41,6 +44,8 @@ export class RecordCache implements ResultCache<Result> {
       created: new Date().toISOString(),
     };
     await this.#store.records.put(nameOfKey(kind, key), record);
+    if (this.#known.has(key.own)) return;
+    this.#known.add(key.own);
     await this.#store.records.put(ownName(key.own), { ...record, fields: [] });
   }
 }

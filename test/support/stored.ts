@@ -5,11 +5,7 @@ import { join } from 'node:path';
 
 /** The digests of an image's layers, base first. */
 export async function layerDigests(root: string, manifest: string): Promise<readonly string[]> {
-  const { layers } = (await documentOf(root, manifest)) as { layers: { digest: string }[] };
+  const bytes = await readFile(join(root, 'blobs', manifest.replace(':', '/')), 'utf8');
+  const { layers } = JSON.parse(bytes) as { layers: { digest: string }[] };
   return layers.map(({ digest }) => digest);
-}
-
-/** A JSON document among the blobs. */
-export async function documentOf(root: string, digest: string): Promise<unknown> {
-  return JSON.parse(await readFile(join(root, 'blobs', digest.replace(':', '/')), 'utf8'));
 }
