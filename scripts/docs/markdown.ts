@@ -10,7 +10,8 @@ export const markdownPage = (blocks: readonly string[]): string => `${blocks.joi
 /** Says that a page is not to be edited. */
 export const generatedFrom = (sources: string): string => `<!-- Made by "npm run docs" from ${sources}: change that, not this page. -->`;
 
-export const code = (text: string): string => `\`${text}\``;
+/** With two backticks around a text that has one. */
+export const code = (text: string): string => (text.includes('`') ? `\`\` ${text} \`\`` : `\`${text}\``);
 
 /** A text from a table of the source as prose, where a name in angle brackets would be taken for HTML. */
 export const prose = (text: string): string => text.replaceAll('<', '&lt;');
