@@ -169,3 +169,31 @@ test('what a step made is recorded, though a later one fails before it is in its
   await assert.rejects(build([made, broken]), /broken fails/);
   assert.deepEqual(runs, []);
 });
+
+test('a step is completed when its result is recorded; one whose commit fails never is', async () => {
+  const told: string[] = [];
+  const key = async () => makeKey([field('text', 'step')], []);
+  const commits = { good: async () => 'final', bad: () => Promise.reject(new Error('no space left')) };
+  const [good, bad] = (['good', 'bad'] as const).map((text) => vertex({ text }, [], text));
+  for (const each of [good, bad]) {
+    const solved = solve([each as Vertex<{ text: 'good' | 'bad' }>], {
+      op: ({ spec }) => ({
+        limit: 'none',
+        cacheable: true,
+        definitionKey: key,
+        contentKey: key,
+        run: async () => ({ result: 'first', committed: commits[spec.text]() }),
+      }),
+      cache: { knows: async () => false, lookup: async () => undefined, record: async (kind) => void told.push(`recorded ${kind}`) },
+      limits: { exec: pLimit(1), transfer: pLimit(1) },
+      noCache: false,
+      signal: new AbortController().signal,
+      onStarted: ({ name }) => told.push(`${name} started`),
+      onCompleted: ({ name }) => told.push(`${name} completed`),
+      onFailed: ({ name }) => told.push(`${name} failed`),
+    });
+    if (each === bad) await assert.rejects(solved, /no space left/);
+    else await solved;
+  }
+  assert.deepEqual(told, ['good started', 'recorded definition', 'recorded content', 'good completed', 'bad started', 'bad failed']);
+});
