@@ -23,7 +23,7 @@ use super::target::{Root, place};
 const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
-const PROC_MAGIC: i64 = 0x9fa0;
+pub const PROC_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 /// Makes the root, enters it, and hangs everything into it.

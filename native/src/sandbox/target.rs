@@ -10,6 +10,7 @@ use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::error::{Doing, Error};
 
+use super::root::PROC_MAGIC;
 use super::spec::{Stubs, Touched};
 
 const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -194,6 +195,13 @@ fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd,
 
 /// Where a dangling symlink leads, as a path from the root.
 fn follow(above: &str, parent: &OwnedFd, name: &str) -> Result<Option<String>, Error> {
+    // There a link is no path: what it shows may be a descriptor that was opened on the way here.
+    if rustix::fs::fstatfs(parent).doing(|| "stat a directory")?.f_type as i64 == PROC_MAGIC {
+        return Err(Error::user(
+            "RUN_FAILED",
+            format!("\"{above}/{name}\" is not there, and nothing can be made in /proc"),
+        ));
+    }
     let link = match readlinkat(parent, name, Vec::new()) {
         Ok(link) => link,
         // Nothing there, or no symlink.
