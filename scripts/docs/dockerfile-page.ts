@@ -19,7 +19,7 @@ export async function dockerfilePage(): Promise<string> {
       [
         [code('# escape=`'), 'built'],
         [code('# syntax=IMAGE'), 'read; there is one frontend, this one, and no image is fetched for it'],
-        [code('# check=…'), 'read; there are no lint rules that it could switch off'],
+        [code('# check=…'), 'read, without effect: no warning can be switched off yet'],
       ],
     ),
   ]);
