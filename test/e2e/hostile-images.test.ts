@@ -202,7 +202,8 @@ for (const mode of modes) {
     }
 
     test('WORKDIR at any descriptor', async () => {
-      for (let number = 3; number <= 60; number += 4) {
+      // The way there is the same in both modes: rootless a few will do.
+      for (let number = 3; number <= (mode.name === 'root' ? 60 : 12); number += 4) {
         const four = [0, 1, 2, 3].map(async (more) => {
           const built = await build([], [`WORKDIR /proc/self/fd/${number + more}`, 'RUN pwd; ls; ls ../../../../..']);
           assert.notEqual(built.status, 0, `${number + more}: ${outputOf(built)}`);
