@@ -38,7 +38,7 @@ fn what_a_program_sees() {
             "its user and groups",
             "id",
             json!({"user": "app"}),
-            "uid=1000(app) gid=1000(app) groups=50(extra)\n",
+            "uid=1000(app) gid=1000(app) groups=50(extra),1000(app)\n",
         ),
         (
             "root has Docker's capabilities",

@@ -43,7 +43,13 @@ pub fn become_user(user: &User) -> Result<(), Error> {
         }
     }
     let doing_ids = || format!("become user {}:{}", user.uid, user.gid);
-    let groups: Vec<_> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    // The primary group is among them, as with Docker: a file whose group may do less than others is not opened by changing the group.
+    let others = user.groups.iter().filter(|group| **group != user.gid);
+    let groups: Vec<_> = [&user.gid]
+        .into_iter()
+        .chain(others)
+        .map(|group| Gid::from_raw(*group))
+        .collect();
     set_thread_groups(&groups).doing(doing_ids)?;
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     set_thread_res_gid(gid, gid, gid).doing(doing_ids)?;
