@@ -9,6 +9,7 @@ import type { ExecuteContext } from './context.ts';
 import { copySourceError } from './copy-source-error.ts';
 import { asFilesystem, chainOf, type Result, sourceOf } from './filesystem.ts';
 import { keepLayer } from './keep-layer.ts';
+import { namesSomeone } from './owner.ts';
 import { looseSource } from './source-ops.ts';
 
 /** The name of the field that tells what was copied: exactly the selected files. */
@@ -61,6 +62,7 @@ async function copy(
   const filesystem = asFilesystem(parent);
   const chain = chainOf(filesystem);
   await layers.ensureIndexes(chain, signal);
+  if (namesSomeone(spec.chown)) await layers.ensureSnapshots(chain, signal);
   if (source.kind === 'chain') await layers.ensureSnapshots(source.chain, signal);
   const params = {
     parent: chain,

@@ -2,6 +2,7 @@ import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { LayerUsage } from './context.ts';
+import { namesSomeone } from './owner.ts';
 
 /** Reads from the graph which layers go into the image, and which must be on disk for an exec or a copy from them. */
 export function layerUsage(
@@ -10,12 +11,19 @@ export function layerUsage(
   wanted: { image: boolean; files: boolean },
 ): LayerUsage {
   const inImage = wanted.image ? chainOfVertices([target]) : new Set<Digest>();
-  const read = vertices.flatMap(({ spec, inputs }) => (spec.kind === 'exec' ? inputs : spec.kind === 'copy' ? inputs.slice(1) : []));
+  const read = vertices.flatMap(readInputs);
   const onDisk = chainOfVertices(wanted.files ? [...read, target] : read);
   return {
     form: (vertex) => (inImage.has(vertex.digest) ? 'gzip' : 'none'),
     onDisk: (vertex) => onDisk.has(vertex.digest),
   };
+}
+
+/** The inputs of a vertex whose bytes it reads. */
+function readInputs({ spec, inputs }: Vertex<Spec>): readonly Vertex<Spec>[] {
+  if (spec.kind === 'exec') return inputs;
+  if (spec.kind === 'copy') return namesSomeone(spec.chown) ? inputs : inputs.slice(1);
+  return spec.kind === 'mkdir' && namesSomeone(spec.user) ? inputs : [];
 }
 
 /** These vertices and all below them that their filesystems are stacked on. */

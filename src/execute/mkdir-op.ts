@@ -6,6 +6,7 @@ import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { asFilesystem, chainOf, type Result } from './filesystem.ts';
 import { keepLayer } from './keep-layer.ts';
+import { namesSomeone } from './owner.ts';
 
 /** WORKDIR. */
 export function mkdirOp(vertex: Vertex<Spec>, spec: MkdirSpec, context: ExecuteContext): Op<Result> {
@@ -23,6 +24,7 @@ export function mkdirOp(vertex: Vertex<Spec>, spec: MkdirSpec, context: ExecuteC
       const filesystem = asFilesystem(parent);
       const chain = chainOf(filesystem);
       await context.layers.ensureIndexes(chain, signal);
+      if (namesSomeone(spec.user)) await context.layers.ensureSnapshots(chain, signal);
       const { usage, worker } = context;
       const params = { parent: chain, path: spec.path, user: spec.user, form: usage.form(vertex), snapshot: usage.onDisk(vertex) };
       return keepLayer(filesystem, await worker.call('file.mkdir', params, { signal }), context);
