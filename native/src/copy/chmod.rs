@@ -47,10 +47,11 @@ impl Chmod {
         }
     }
 
-    /// The mode of directories that are made on the way.
+    /// The mode of directories that are made on the way: without setuid, setgid and sticky, which are meant for what is copied.
+    /// Source: BuildKit, by Go's `os.Mkdir`.
     pub fn for_parents(&self) -> u32 {
         match self {
-            Self::Octal(octal) => *octal,
+            Self::Octal(octal) => *octal & 0o777,
             Self::Symbolic(_) => 0o755,
         }
     }

@@ -113,12 +113,9 @@ impl Draft {
                     return Err(Error::user("COPY_FAILED", message).hint("it stands in the way of the destination"));
                 }
                 None => {
-                    let mut meta = Meta::new(Kind::Directory, new.mode);
+                    // The time stays only where nothing is copied (WORKDIR).
+                    let mut meta = Meta::made_now(Kind::Directory, new.mode);
                     (meta.uid, meta.gid) = new.owner;
-                    // Where nothing is copied (WORKDIR) there is no newest time: the parent's is as good, and always the same.
-                    meta.mtime = self
-                        .stat(path::split(&directory).0)
-                        .map_or((0, 0), |parent| parent.mtime);
                     (meta, true)
                 }
             };

@@ -57,7 +57,7 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
 
 /// `file.mkdir`.
 pub fn mkdir(session: &Session, params: FileMkdirParams, request: &RequestContext) -> Result<PackedLayer, Error> {
-    let owner = user::find_owner(&open::chain(session, &params.parent)?, &params.user)?;
+    let owner = user::find_owner_or_root(&open::chain(session, &params.parent)?, &params.user)?;
     let mut draft = Draft::new(store::view(session, &params.parent)?);
     let at = draft.resolve(&path::clean(params.path.as_bytes()), true)?;
     draft.make_directories(&at, NewParents { mode: 0o755, owner })?;

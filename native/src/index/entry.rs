@@ -1,5 +1,7 @@
 //! What an index knows of one path.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// A sha256.
 pub type Sum = [u8; 32];
 
@@ -72,6 +74,15 @@ impl Meta {
             link: Vec::new(),
             device: (0, 0),
             xattrs: Xattrs::new(),
+        }
+    }
+
+    /// Of something that no source has a time for: it is made now. Not a fixed time: archivers refuse those before 1980.
+    pub fn made_now(kind: Kind, mode: u32) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            mtime: (now.map_or(0, |now| now.as_secs() as i64), 0),
+            ..Self::new(kind, mode)
         }
     }
 

@@ -199,7 +199,7 @@ fn view_node(found: &Found<'_>) -> Node {
 }
 
 fn inline_node((text, mode): &(Arc<[u8]>, u32)) -> Node {
-    let mut meta = Meta::new(Kind::File, *mode & 0o7777);
+    let mut meta = Meta::made_now(Kind::File, *mode & 0o7777);
     meta.size = text.len() as u64;
     Node {
         meta,

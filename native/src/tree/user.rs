@@ -56,6 +56,14 @@ pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<(u32, u32), Error> {
     Ok((uid, group.map_or(Ok(primary), |group| find_group(tree, group))?))
 }
 
+/// As `find_owner`, but who is not there is root: a USER is looked for only when something runs as that user. Source: BuildKit, `readUser`.
+pub fn find_owner_or_root(tree: &Tree<'_>, text: &str) -> Result<(u32, u32), Error> {
+    match find_owner(tree, text) {
+        Err(error) if error.code() == "USER_NOT_FOUND" => Ok((0, 0)),
+        found => found,
+    }
+}
+
 /// User and group; no user at all is root.
 fn split(text: &str) -> (&str, Option<&str>) {
     let (name, group) = text.split_once(':').unwrap_or((text, ""));
