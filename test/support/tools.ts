@@ -14,6 +14,8 @@ export async function tool(program: string, args: readonly string[], env: Readon
 export interface Containers extends AsyncDisposable {
   buildah(...args: string[]): Promise<string>;
   podman(...args: string[]): Promise<string>;
+  /** Where the storage is. */
+  readonly root: string;
 }
 
 export async function containers(): Promise<Containers> {
@@ -23,6 +25,7 @@ export async function containers(): Promise<Containers> {
   return {
     buildah: (...args) => tool('buildah', [...storage, ...args]),
     podman: (...args) => tool('podman', [...storage, '--runtime', 'runc', '--cgroup-manager', 'cgroupfs', ...args]),
+    root: join(directory, 'root'),
     async [Symbol.asyncDispose]() {
       // buildah keeps mounts below the storage as long as its working containers are there.
       await tool('buildah', [...storage, 'rm', '--all']).catch(() => {});
