@@ -1,3 +1,5 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles and shells.
+
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,8 +9,6 @@ import { type Cooper, makeCooper } from '../support/cooper.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { tool } from '../support/tools.ts';
 import { assertValid } from '../support/valid.ts';
-
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles and shells.
 
 interface Case {
   readonly name: string;
