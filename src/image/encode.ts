@@ -1,5 +1,5 @@
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { ImageConfig } from '../oci/image-config.ts';
+import { containerConfigKeys, type ImageConfig } from '../oci/image-config.ts';
 import type { Index, Manifest } from '../oci/manifest.ts';
 
 // JSON in one form for one value: keys in the order of the specification's Go structs, maps sorted by name, no spaces. Equal images
@@ -10,7 +10,12 @@ export function encodeConfig(config: ImageConfig): Buffer {
   return encode(
     pick(config, ['created', 'author', 'architecture', 'os', 'os.version', 'variant', 'config', 'rootfs', 'history'], {
       config: (value) =>
-        pick(value, configKeys, { ExposedPorts: sorted, Volumes: sorted, Labels: sorted, Healthcheck: (check) => pick(check, checkKeys) }),
+        pick(value, containerConfigKeys, {
+          ExposedPorts: sorted,
+          Volumes: sorted,
+          Labels: sorted,
+          Healthcheck: (check) => pick(check, checkKeys),
+        }),
       rootfs: (value) => pick(value, ['type', 'diff_ids']),
       history: (rows) => rows.map((row) => pick(row, ['created', 'created_by', 'author', 'comment', 'empty_layer'])),
     }),
@@ -31,22 +36,6 @@ export function encodeIndex(index: Index): Buffer {
   const manifests = (list: readonly Descriptor[]) => list.map(descriptor);
   return encode(pick(index, ['schemaVersion', 'mediaType', 'manifests', 'annotations'], { manifests, annotations: sorted }));
 }
-
-const configKeys = [
-  'User',
-  'ExposedPorts',
-  'Env',
-  'Entrypoint',
-  'Cmd',
-  'Volumes',
-  'WorkingDir',
-  'Labels',
-  'StopSignal',
-  'ArgsEscaped',
-  'Healthcheck',
-  'OnBuild',
-  'Shell',
-] as const;
 
 const checkKeys = ['Test', 'Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'] as const;
 

@@ -27,6 +27,23 @@ export interface ContainerConfig {
   readonly Shell?: readonly string[];
 }
 
+/** The fields of a ContainerConfig in the order in which Docker writes them. */
+export const containerConfigKeys = [
+  'User',
+  'ExposedPorts',
+  'Env',
+  'Entrypoint',
+  'Cmd',
+  'Volumes',
+  'WorkingDir',
+  'Labels',
+  'StopSignal',
+  'ArgsEscaped',
+  'Healthcheck',
+  'OnBuild',
+  'Shell',
+] as const satisfies readonly (keyof ContainerConfig)[];
+
 /** One row of an image's history, oldest first; rows without `empty_layer` belong to the layers in order. */
 export interface History {
   readonly created?: string;

@@ -1,4 +1,4 @@
-import type { ContainerConfig } from '../oci/image-config.ts';
+import { type ContainerConfig, containerConfigKeys } from '../oci/image-config.ts';
 
 /** The PATH of an image whose base has none. Source: BuildKit, util/system, `DefaultPathEnvUnix`. */
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -49,7 +49,7 @@ export function finishedConfig(plain: PlainConfig, named: NamedConfig, labels: R
     ExposedPorts: sorted([...named.ports].map((port) => [port, {}])),
     Volumes: sorted([...named.volumes].map((path) => [path, {}])),
   };
-  return Object.fromEntries(keysInOrder.flatMap((key) => (isEmpty(all[key]) ? [] : [[key, all[key]]])));
+  return Object.fromEntries(containerConfigKeys.flatMap((key) => (isEmpty(all[key]) ? [] : [[key, all[key]]])));
 }
 
 const plainKeys = [
@@ -63,22 +63,6 @@ const plainKeys = [
   'OnBuild',
   'Shell',
 ] as const satisfies readonly (keyof PlainConfig)[];
-
-const keysInOrder = [
-  'User',
-  'ExposedPorts',
-  'Env',
-  'Entrypoint',
-  'Cmd',
-  'Volumes',
-  'WorkingDir',
-  'Labels',
-  'StopSignal',
-  'ArgsEscaped',
-  'Healthcheck',
-  'OnBuild',
-  'Shell',
-] as const satisfies readonly (keyof ContainerConfig)[];
 
 function splitVariable(variable: string): [string, string] {
   const at = variable.indexOf('=');

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { codes } from '../../src/diagnostics/codes.ts';
-import { encodeFrame, type FrameKind, FrameReader } from '../../src/worker/codec.ts';
+import { encodeFrame, type FrameKind, FrameReader, frameKinds } from '../../src/worker/codec.ts';
 import { WorkerRefusal } from '../../src/worker/exchange.ts';
 import type { Requests, WorkerError } from '../../src/worker/protocol.ts';
 
@@ -59,6 +59,14 @@ for (const { name, kind, stream, payload, hex } of read('frames.json') as {
     const bytes = Buffer.from(payload, 'latin1');
     assert.equal(encodeFrame(kind, stream, bytes).toString('hex'), hex);
     assert.deepEqual([...new FrameReader().push(Buffer.from(hex, 'hex'))], [{ kind, stream, payload: bytes }]);
+  });
+}
+
+for (const method of Object.keys(methods)) {
+  test(`a request of ${method} survives its frame`, () => {
+    const message = read(`${method}.json`);
+    const [frame] = new FrameReader().push(encodeFrame(frameKinds.request, 1, Buffer.from(JSON.stringify(message))));
+    assert.deepEqual(JSON.parse(String(frame?.payload)), message);
   });
 }
 
