@@ -178,7 +178,7 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'no-cache-filter', hint: 'use --no-cache, which runs every stage again' },
   { name: 'policy', hint: 'write FROM IMAGE@sha256:...' },
   { name: 'provenance', hint: 'the image has no attestations' },
-  { name: 'reproducible', hint: 'set SOURCE_DATE_EPOCH' },
+  { name: 'reproducible', hint: 'leave it out: times of files are kept as they are for now' },
   { name: 'rm', hint: 'leave it out: no containers are kept' },
   { name: 'sbom', hint: 'the image has no attestations' },
   { name: 'security-opt', hint: "RUN has Docker's default seccomp policy" },
