@@ -10,6 +10,11 @@ export async function contentOf(filesystem: Filesystem, { worker, layers }: Exec
   return (await worker.call('tree.digest', { chain }, { signal })).digest;
 }
 
+/** Whether two filesystems hold the same, but for times. */
+export async function sameContent(one: Filesystem, other: Filesystem, context: ExecuteContext, signal: AbortSignal): Promise<boolean> {
+  return (await contentOf(one, context, signal)) === (await contentOf(other, context, signal));
+}
+
 /** The content digest of exactly what a COPY or a bind mount takes. */
 export async function contentOfSelection(selection: Selection, { worker, layers }: ExecuteContext, signal: AbortSignal): Promise<Digest> {
   if (selection.source.kind === 'chain') await layers.ensureIndexes(selection.source.chain, signal);

@@ -4,7 +4,7 @@ import { inputAt } from '../graph/vertex.ts';
 import { type Field, field, makeKey } from '../solve/key.ts';
 import type { Op, Outcome } from '../solve/op.ts';
 import type { Selection, Source } from '../worker/protocol.ts';
-import { contentOf, contentOfSelection } from './content.ts';
+import { contentOf, contentOfSelection, sameContent } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { copySourceError } from './copy-source-error.ts';
 import { asFilesystem, chainOf, type Result, sourceOf } from './filesystem.ts';
@@ -48,6 +48,10 @@ export function copyOp(vertex: Vertex<Spec>, spec: CopySpec, context: ExecuteCon
       const inputs = key.fields.slice(own.length).map((each) => (each[0] === selectedField ? outcome.selected : each));
       return { ...outcome, key: makeKey(own, inputs) };
     },
+    // Heredocs have the time of the build; all other files bring their own.
+    ...(loose?.kind === 'inline' && {
+      same: (older: Result, made: Result, signal: AbortSignal) => sameContent(asFilesystem(older), asFilesystem(made), context, signal),
+    }),
   };
 }
 

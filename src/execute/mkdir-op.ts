@@ -2,7 +2,7 @@ import type { MkdirSpec, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import { type Field, field, makeKey } from '../solve/key.ts';
 import type { Op } from '../solve/op.ts';
-import { contentOf } from './content.ts';
+import { contentOf, sameContent } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { asFilesystem, chainOf, type Result } from './filesystem.ts';
 import { keepLayer } from './keep-layer.ts';
@@ -29,5 +29,6 @@ export function mkdirOp(vertex: Vertex<Spec>, spec: MkdirSpec, context: ExecuteC
       const params = { parent: chain, path: spec.path, user: spec.user, form: usage.form(vertex), snapshot: usage.onDisk(vertex) };
       return keepLayer(filesystem, await worker.call('file.mkdir', params, { signal }), context);
     },
+    same: (older, made, signal) => sameContent(asFilesystem(older), asFilesystem(made), context, signal),
   };
 }

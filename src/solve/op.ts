@@ -11,6 +11,11 @@ export interface Op<Result> {
   /** Own fields and the content of the inputs; asked for only when the definition key missed, and when a result is recorded. */
   contentKey(inputs: readonly Result[], signal: AbortSignal): Promise<Key>;
   run(inputs: readonly Result[], context: RunContext): Promise<Outcome<Result>>;
+  /**
+   * Whether what was made again is what an older build has, but for the time at which it was made. Left out where a result holds no
+   * such time, or where `run` finds an older result by itself.
+   */
+  same?(older: Result, made: Result, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface RunContext {

@@ -101,7 +101,8 @@ async function runNode<Spec, Result>(
     options.onCompleted(vertex, true);
     return { result: looked.hit, committed: Promise.resolve(looked.hit) };
   }
-  const outcome = await runOp(vertex, op, { key, known, signal: options.signal, commitSignal: options.commitSignal }, inputs, options);
+  const made = await runOp(vertex, op, { key, known, signal: options.signal, commitSignal: options.commitSignal }, inputs, options);
+  const outcome = known && options.noCache && op.same ? await keepOlder(op, key, made, await committedInputs(), options) : made;
   const committed = Promise.all([outcome.committed, committedInputs()]).then(async ([result, settled]) => {
     if (op.cacheable) await publish(op, outcome.key ?? key, looked.contentKey, settled, result, options);
     options.onCompleted(vertex, false);
@@ -128,6 +129,19 @@ function runOp<Spec, Result>(
     );
   };
   return op.limit === 'none' ? run() : limits[op.limit](run);
+}
+
+/** A step that was made again and gave what an older build has: the older one stays, so that a rebuild that changes nothing changes no digest. */
+async function keepOlder<Spec, Result>(
+  op: Op<Result>,
+  key: Key,
+  made: Outcome<Result>,
+  inputs: readonly Result[],
+  options: NodeOptions<Spec, Result>,
+): Promise<Outcome<Result>> {
+  const { hit } = await lookUp(op, made.key ?? key, inputs, options);
+  if (hit === undefined || !(await op.same?.(hit, await made.committed, options.signal))) return made;
+  return { ...made, result: hit, committed: Promise.resolve(hit) };
 }
 
 /** First the definition key, which needs no bytes; then the content key, whose hit is recorded under the definition key as well. */

@@ -70,6 +70,17 @@ test('without the cache all steps run, and what they make again is the same laye
   assert.deepEqual((await bench.built()).ran, []);
 });
 
+test('what has the time of its making is the same layer when it is made again', async () => {
+  await using bench = await makeBench({ Dockerfile: `${busyboxStage}WORKDIR /work\nCOPY <<END /text\nhello\nEND\n` });
+  const { result } = await bench.built();
+  // Times in a layer are whole seconds: the second build must not fall into the same one.
+  const second = Math.floor(Date.now() / 1000);
+  while (Math.floor(Date.now() / 1000) === second) await new Promise((resolve) => setTimeout(resolve, 20));
+  const again = await bench.built({ noCache: true });
+  assert.deepEqual(lastOf(again.ran, 2), ['WORKDIR /work', 'COPY <<END /text']);
+  assert.deepEqual(await layerDigests(bench.root, again.result.digest), await layerDigests(bench.root, result.digest));
+});
+
 test('a time that a RUN sets is part of its layer, one that it passes is not', async () => {
   await using bench = await makeBench({ Dockerfile: `${busyboxStage}RUN echo a >/file\n` });
   const { result: plain } = await bench.built();
