@@ -9,9 +9,12 @@ export interface Session extends AsyncDisposable {
 
 /** Opens the store at `root` for writing: `await using session = await openSession(...)`. */
 export async function openSession(root: string, signal?: AbortSignal): Promise<Session> {
-  const worker = await Worker.start({ root }, signal);
+  await using starting = new AsyncDisposableStack();
+  const worker = starting.use(await Worker.start({ root }, signal));
   const store = await Store.open(root, { temporary: worker.info.temporary, locks: locksOf(worker) });
-  return { worker, store, [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose]() };
+  // From here on the session is what ends the worker.
+  const owned = starting.move();
+  return { worker, store, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Locks of the store, held by the worker: they end with it, however it ends. */
