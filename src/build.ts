@@ -7,7 +7,7 @@ import { readSecrets } from './context/secrets.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
-import { executeGraph } from './execute/execute-graph.ts';
+import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
@@ -39,7 +39,7 @@ export interface Build extends AsyncIterable<BuildEvent> {
 export function build({ signal = new AbortController().signal, ...options }: BuildOptions & { readonly signal?: AbortSignal }): Build {
   const events = new EventQueue<BuildEvent>();
   const emit = (event: BuildEvent) => events.push(event);
-  const result = buildImage(options, emit, signal)
+  const result = buildImage(options, { emit, keptUp: () => events.keptUp() }, signal)
     .catch((error) => {
       // Whatever an abort breaks on its way is not the reason for the end.
       const reason = signal.aborted ? new BuildError('CANCELLED', 'the build was interrupted', { cause: error }) : error;
@@ -69,8 +69,12 @@ function failed(reason: unknown): BuildEvent {
   };
 }
 
+/** Who reads the events of a build. */
+type Reader = Pick<ExecuteOptions, 'emit' | 'keptUp'>;
+
 /** The table of contents: read, plan, run, store, publish. */
-async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildResult> {
+async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSignal): Promise<BuildResult> {
+  const { emit, keptUp } = reader;
   emit({ type: 'build.started', time: Date.now(), target: options.target ?? '' });
   // First of all: nobody wants to wait for a build whose result has no place to go.
   const names = imageNames(options);
@@ -112,6 +116,7 @@ async function buildImage(options: BuildOptions, emit: (event: BuildEvent) => vo
       noCache: options.noCache ?? false,
       wanted,
       emit,
+      keptUp,
     },
     signal,
   );

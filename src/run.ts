@@ -31,7 +31,8 @@ export interface RunOptions {
   readonly hostname?: string;
   /** Caller's environment for the registry, where the image has to be pulled. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
+  /** The program may write more when the promise is fulfilled. */
+  readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void | Promise<void>;
   readonly onWarning: (message: string) => void;
   /** Signal numbers to pass on to the program. */
   readonly signals?: AsyncIterable<number>;

@@ -13,8 +13,8 @@ export interface Caller {
   /** The same, for archives. It is not to be closed. */
   readonly resultStream: Writable;
   readonly resultIsTerminal: boolean;
-  /** Standard error: progress and messages. */
-  readonly writeMessage: (text: string | Uint8Array) => void;
+  /** Standard error: progress and messages. Who writes much waits for what it gives: it resolves when more can be taken. */
+  readonly writeMessage: (text: string | Uint8Array) => void | Promise<void>;
   /** Whether messages may have colours. */
   readonly color: boolean;
   /** Aborts at the first SIGINT or SIGTERM, or when nobody reads the result any more. */

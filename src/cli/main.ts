@@ -36,7 +36,7 @@ const caller: Caller = {
   writeResult,
   resultStream: process.stdout,
   resultIsTerminal: process.stdout.isTTY === true,
-  writeMessage: (text) => void process.stderr.write(text),
+  writeMessage,
   color: process.stderr.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
   signal: interrupt.signal,
   takeSignals,
@@ -54,6 +54,11 @@ function writeResult(bytes: string | Uint8Array): Promise<void> {
       else reject(new BuildError('EXPORT_FAILED', `standard output cannot be written: ${error.message}`, { cause: error }));
     });
   });
+}
+
+/** Resolves also when nobody reads: there is nobody to tell. */
+function writeMessage(text: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => process.stderr.write(text, () => resolve()));
 }
 
 function takeSignals(listener: (signal: NodeJS.Signals) => void): () => void {

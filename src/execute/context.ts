@@ -16,6 +16,8 @@ export interface ExecuteContext {
   /** The ignore file of the main context, for messages. */
   readonly ignoreFile: { readonly file: string | undefined; readonly text: string | undefined };
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
+  /** Fulfilled when the reader of the output has caught up. */
+  readonly keptUp: () => Promise<void>;
   readonly onWarning: (message: string) => void;
 }
 

@@ -95,7 +95,15 @@ async function execute(
       commit: true,
       stdin: false,
     },
-    { signal, onData: (payload) => log.take(payload), onEvent: (event) => event.type === 'warning' && context.onWarning(event.message) },
+    {
+      signal,
+      // The worker may send more when this is fulfilled: a program that prints faster than anyone reads has to wait.
+      onData: (payload) => {
+        log.take(payload);
+        return context.keptUp();
+      },
+      onEvent: (event) => event.type === 'warning' && context.onWarning(event.message),
+    },
   );
   log.end();
   if (result.exitCode !== 0 || !result.snapshot) throw runError(vertex, spec, result, log.tail);

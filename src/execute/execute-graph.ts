@@ -25,6 +25,8 @@ export interface ExecuteOptions {
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
   readonly emit: (event: BuildEvent) => void;
+  /** Fulfilled when the reader of the events has caught up: a step that prints much waits for it. */
+  readonly keptUp: () => Promise<void>;
 }
 
 /** The target's filesystem, and the layer that each vertex made. */
@@ -72,6 +74,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     ignoreFile: options.ignoreFile,
     secrets: options.secrets,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
+    keptUp: options.keptUp,
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),
   };
 }

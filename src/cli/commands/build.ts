@@ -27,7 +27,7 @@ export const command = defineCommand<BuildFlags>({
     const mode = flags.quiet ? 'quiet' : flags.progress;
     const render = rendererFor(mode, caller.color);
     const running = build({ ...toBuildOptions(flags, path, caller), signal: caller.signal });
-    for await (const event of running) caller.writeMessage(render(event));
+    for await (const event of running) await caller.writeMessage(render(event));
     try {
       await report(await running.result, flags, caller);
       return 0;

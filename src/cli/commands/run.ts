@@ -53,14 +53,12 @@ export const command = defineCommand<RunFlags>({
 
 /** Passes output on as it is. A standard output that cannot be written ends the run, with that error. */
 function outputTo({ writeResult, writeMessage }: Caller): {
-  readonly write: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
+  readonly write: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void | Promise<void>;
   readonly failed: AbortSignal;
 } {
   const failure = new AbortController();
-  const write = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void => {
-    if (stream === 'stderr') writeMessage(bytes);
-    else writeResult(bytes).catch((error) => failure.abort(error));
-  };
+  const write = (stream: 'stdout' | 'stderr', bytes: Uint8Array): void | Promise<void> =>
+    stream === 'stderr' ? writeMessage(bytes) : writeResult(bytes).catch((error) => failure.abort(error));
   return { write, failed: failure.signal };
 }
 
