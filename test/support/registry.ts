@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './ports.ts';
 
 /** A real registry (Debian's docker-registry) on a loopback port, with an empty folder of its own. */
 export interface Registry extends AsyncDisposable {
@@ -61,16 +61,6 @@ async function configuration(directory: string, host: string, auth: RegistryOpti
     lines.push(`auth: { htpasswd: { realm: test, path: ${JSON.stringify(join(directory, 'htpasswd'))} } }`);
   }
   return `${lines.join('\n')}\n`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** False when the process ended instead. */
