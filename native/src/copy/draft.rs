@@ -160,18 +160,7 @@ impl Draft {
             let message = format!("cannot copy a file over the directory \"/{}\"", path::show(at));
             return Err(Error::user("COPY_FAILED", message).hint("end the destination with \"/\" to copy into it"));
         }
-        self.make_parents(at)?;
-        self.saw(&meta);
-        self.put(
-            at.to_vec(),
-            Made {
-                meta,
-                content,
-                link_id,
-                implied: false,
-            },
-        );
-        Ok(())
+        self.place(at, meta, content, link_id)
     }
 
     /// As an archive is unpacked: what is in the way goes, but a directory stays under a directory.
@@ -180,6 +169,10 @@ impl Draft {
             let below = |key: &Key| path::is_below(&key.0, at);
             self.made.retain(|key, _| !below(key));
         }
+        self.place(at, meta, content, link_id)
+    }
+
+    fn place(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
         self.make_parents(at)?;
         self.saw(&meta);
         self.put(
