@@ -61,6 +61,16 @@ export interface Instruction {
   /** What ONBUILD triggers, parsed; its text is `triggerText`. */
   readonly trigger?: Instruction;
   readonly triggerText?: string;
+  /**
+   * Texts of the comment lines above, in order: all since the last instruction, or since a line with nothing but `#`. Blank lines do not
+   * part them, directives are none of them. Of an indented comment the `#` stays, as only the first character of its line is cut off.
+   * Source: BuildKit, `PrevComment`. Empty for a trigger.
+   */
+  readonly comments: readonly string[];
+  /** Every line that was read for it, as BuildKit counts: from the first, be it a lone `\\`, to the last, blank lines at the end included. */
+  readonly lines: { readonly first: number; readonly last: number };
+  /** Where there are blank lines inside: the line that BuildKit names, which is the last of the joined ones. */
+  readonly emptyContinuation?: number;
   /** The whole instruction as written after joining (for history and messages), with heredoc bodies. */
   readonly text: string;
   /** From the first letter of the name to the end of the last line (heredocs included), without the line break. */

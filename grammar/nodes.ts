@@ -67,6 +67,7 @@ function makeDirect(direct: CstNode, making: Making): Instruction | undefined {
     ...makeArguments(body, tokens, nameRange, making),
     heredocs,
     ...makeText(name, direct, making),
+    ...makeLines(name, direct, making),
   };
   const { line } = written;
   for (const start of line?.blankLines ?? []) reportBlankLine(positions.range(start, start), report);
@@ -112,6 +113,7 @@ function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Ma
     ...(trigger && !nested ? { trigger, triggerText: trigger.text } : {}),
     text: trigger ? own.text + bodiesIn(trigger.text) : own.text,
     range: trigger ? { start: nameRange.start, end: trigger.range.end } : own.range,
+    ...makeLines(name, trigger ? (child(node, 'direct') ?? node) : node, making),
   };
 }
 
@@ -127,6 +129,19 @@ function makeText(name: IToken, node: CstNode, { file, positions }: Making): { t
   const last = bodies.at(-1);
   const end = last ? bodyEnd(file, last) : lineEnd(line, name);
   return { text: parts.join('\n'), range: positions.range(name.startOffset, Math.max(end, name.startOffset)) };
+}
+
+/** What lint rules want to know of the lines, besides the range. */
+function makeLines(name: IToken, node: CstNode, { positions }: Making): Pick<Instruction, 'comments' | 'lines' | 'emptyContinuation'> {
+  const { line, comments = [] } = payloadOf(name);
+  const lineOf = (index: number): number => positions.at(index).line;
+  const joined = lineOf(Math.max((line?.next ?? endOf(name)) - 1, name.startOffset));
+  const body = tokensOf(child(node, 'ending'), 'heredoc').at(-1);
+  return {
+    comments,
+    lines: { first: lineOf(line?.start ?? name.startOffset), last: body ? lineOf(endOf(body) - 1) : joined },
+    ...(line?.blankLines.length ? { emptyContinuation: joined } : {}),
+  };
 }
 
 function makeArguments(body: CstNode, tokens: readonly IToken[], nameRange: Range, making: Making) {

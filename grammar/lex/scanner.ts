@@ -11,6 +11,8 @@ export interface Payload {
   /** Of names: the line that they begin, and where in its text. */
   readonly line?: LogicalLine;
   readonly at?: number;
+  /** Of names at the start of a line: the comments above. */
+  readonly comments?: readonly string[];
   /** Of words and scripts: the heredocs that they announce. */
   readonly starts?: readonly HeredocStart[];
   /** Of heredoc bodies. */
@@ -37,6 +39,7 @@ export class Scanner {
   #announced: HeredocStart[] = [];
   #bodies: HeredocLines[] = [];
   #nextBody = 0;
+  #comments: string[] = [];
 
   constructor(file: string, instructionNames: readonly string[]) {
     this.#file = file;
@@ -53,7 +56,12 @@ export class Scanner {
 
   comment(offset: number): Match {
     if (this.#file[offset] !== '#') return null;
-    return this.#skip(offset, physicalLine(this.#file, offset).end);
+    const { end } = physicalLine(this.#file, offset);
+    const lineStart = Math.max(this.#file.lastIndexOf('\n', offset - 1) + 1, this.#file.charCodeAt(0) === 0xfeff ? 1 : 0);
+    const text = this.#file.slice(offset === lineStart ? offset + 1 : offset, end).trim();
+    if (text === '') this.#comments = [];
+    else this.#comments.push(text);
+    return this.#skip(offset, end);
   }
 
   /** `#!` on the first line. */
@@ -96,7 +104,9 @@ export class Scanner {
     if (this.#word.at !== offset) this.#word = { at: offset, text: line.text.slice(at, wordEnd(line.text, at)) };
     const { text } = this.#word;
     if (text === '' || (name !== undefined && (text.length !== name.length || text.toLowerCase() !== name))) return null;
-    return this.#token(offset, at, at + text.length, { value: text, line, at });
+    const comments = this.#comments;
+    this.#comments = [];
+    return this.#token(offset, at, at + text.length, { value: text, line, at, comments });
   }
 
   /** White space and continuations inside an instruction. */
