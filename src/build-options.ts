@@ -4,20 +4,42 @@ import type { Platform } from './oci/platform.ts';
 
 /** What a build is made of. Paths are host paths; relative ones are resolved by the caller. */
 export interface BuildOptions {
-  /** The context directory, absolute. */
+  /**
+   * What COPY and ADD can see: an absolute directory; the URL of an archive or of a Dockerfile (`https://…`); a git repository
+   * (`https://….git#ref:directory`); or `-`, which reads an archive or a Dockerfile from `stdin`.
+   */
   readonly context: string;
-  /** The Dockerfile, absolute; default `<context>/Dockerfile`, then `<context>/dockerfile`. */
+  /**
+   * The Dockerfile: an absolute path, a URL, or `-` for `stdin`. In a context that is no directory, a relative path is within it. Default:
+   * `Dockerfile` in the context, then `dockerfile`.
+   */
   readonly dockerfile?: string;
+  /** What `-` stands for in `context` or `dockerfile`. It is read once. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  /**
+   * Named contexts: what stands in place of the stage or the image of that name, in FROM, `COPY --from` and `RUN --mount=from=`. A source is
+   * an absolute directory, a URL, a git repository, `docker-image://reference`, or `oci-layout://directory[:tag|@digest]` with an absolute
+   * directory. A name may end with `::os/architecture`.
+   */
+  readonly contexts?: Readonly<Record<string, string>>;
   /** The store's root, absolute. */
   readonly root: string;
   readonly tags?: readonly string[];
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: readonly AnnotationOption[];
+  /** Of two with one id the last counts. */
   readonly secrets?: readonly SecretOption[];
   readonly platform?: Platform;
   readonly network?: NetworkMode;
+  /** Lines of /etc/hosts in every RUN, besides the usual ones. */
+  readonly addHosts?: readonly HostOption[];
+  /** What a Dockerfile may ask for. */
+  readonly allow?: readonly Permission[];
   readonly noCache?: boolean;
+  /** Names of stages whose steps are run again; not together with `noCache`. */
+  readonly noCacheFilter?: readonly string[];
   /** Asks the registry for base tags that the store already has. */
   readonly pull?: boolean;
   /** Empty: the image goes to the store only. */
@@ -34,6 +56,25 @@ export interface SecretOption {
   readonly id: string;
   readonly source: { readonly file: string } | { readonly value: string };
 }
+
+/** `--annotation`: of the image's manifest, or of the descriptor that lists it. */
+export interface AnnotationOption {
+  readonly scope: 'manifest' | 'manifest-descriptor';
+  /** Only for this platform. */
+  readonly platform?: Platform;
+  readonly name: string;
+  readonly value: string;
+}
+
+/** `--add-host`. */
+export interface HostOption {
+  readonly name: string;
+  /** IPv4 or IPv6, without brackets. */
+  readonly ip: string;
+}
+
+/** `--allow`. */
+export type Permission = 'network.host' | 'security.insecure' | 'device';
 
 /** `--output`. `destination` is absolute, or `-` for stdout (archives only). */
 export interface OutputOption {

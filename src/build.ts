@@ -1,8 +1,6 @@
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
-import { readDockerfile } from './context/dockerfile.ts';
-import { loadIgnoreRules } from './context/ignore-file.ts';
 import { readSecrets } from './context/secrets.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
@@ -11,12 +9,13 @@ import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
+import { openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
 import { openSession, type Session } from './session.ts';
-import { storeImage } from './store-image.ts';
+import { annotationsOf, storeImage } from './store-image.ts';
 import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
 
@@ -69,6 +68,14 @@ function failed(reason: unknown): BuildEvent {
   };
 }
 
+/** What each option allows and all together do not. */
+function checkTogether({ noCache, noCacheFilter = [] }: BuildOptions): void {
+  if (!noCache || noCacheFilter.length === 0) return;
+  throw new BuildError('ARG_INVALID', '"--no-cache" runs every stage again, and "--no-cache-filter" only some', {
+    hint: 'use one of them',
+  });
+}
+
 /** Who reads the events of a build. */
 type Reader = Pick<ExecuteOptions, 'emit' | 'keptUp'>;
 
@@ -84,10 +91,13 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(async () => (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
 
-  const source = await readDockerfile(options.context, options.dockerfile);
-  const ignore = await loadIgnoreRules(options.context, source.path);
+  checkTogether(options);
+  const { source, vertex: mainContext, ...opened } = await openContext(options);
   const dockerfile = parseDockerfile(source.text);
   throwOnErrors(dockerfile.diagnostics, source);
+  const directories = new Map(opened.directories);
+  const ignored = new Map(opened.ignored);
+  const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
 
   const session = await opening;
   const layers = new LayerProvider(session.store, session.worker);
@@ -95,7 +105,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
   const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer });
-  const planned = await plan(dockerfile, source, options, bases, signal);
+  const planned = await plan(dockerfile, source, { ...options, hosts: options.addHosts ?? [], mainContext, namedContexts }, bases, signal);
   for (const { code, message } of planned.warnings) emit({ type: 'warning', time: Date.now(), code, message });
   emit({
     type: 'plan',
@@ -103,33 +113,38 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
     vertices: planned.vertices.map(({ digest, name, inputs }) => ({ vertex: digest, name, inputs: inputs.map((input) => input.digest) })),
   });
 
-  await giveToWorker(session, options, signal);
+  const annotations = annotationsOf(options.annotations ?? [], planned.platform);
+  await giveToWorker(session, directories, options, signal);
   const wanted = wantedParts(options);
   const graph = await executeGraph(
     planned,
     {
       ...session,
       layers,
-      ignoreRules: new Map([['context', ignore.rules]]),
-      ignoreFile: ignore,
+      ignored,
       secrets: new Set(options.secrets?.map(({ id }) => id)),
-      noCache: options.noCache ?? false,
+      noCache: ({ digest }) => options.noCache === true || planned.noCache.has(digest),
       wanted,
       emit,
       keptUp,
     },
     signal,
   );
-  const image = await storeImage(planned, graph, { store: session.store, layers }, signal);
+  const image = await storeImage(planned, graph, { store: session.store, layers, annotations }, signal);
   await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
 }
 
-/** What the graph names by handle or id: the context directory, the secrets. */
-async function giveToWorker({ worker }: Session, { context, secrets = [] }: BuildOptions, signal: AbortSignal): Promise<void> {
-  await worker.call('handle.open', { handle: 'context', path: context, access: 'read' }, { signal });
+/** What the graph names by handle or id: directories of contexts, the secrets. */
+async function giveToWorker(
+  { worker }: Session,
+  directories: ReadonlyMap<string, string>,
+  { secrets = [] }: BuildOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [handle, path] of directories) await worker.call('handle.open', { handle, path, access: 'read' }, { signal });
   for (const [id, value] of await readSecrets(secrets)) {
     await worker.call('secret.put', { id, base64: value.toString('base64') }, { signal });
   }

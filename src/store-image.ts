@@ -1,11 +1,14 @@
 import pLimit from 'p-limit';
+import type { AnnotationOption } from './build-options.ts';
+import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecutedGraph } from './execute/execute-graph.ts';
 import type { LayerProvider } from './execute/layer-provider.ts';
 import type { ImageSpec, Spec } from './graph/spec.ts';
 import type { Vertex } from './graph/vertex.ts';
-import { assembleImage, type BuiltLayer } from './image/assemble-image.ts';
+import { assembleImage, type BuiltLayer, type ImageAnnotations } from './image/assemble-image.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { DiffID, Digest } from './oci/digest.ts';
+import { formatPlatform, normalizePlatform, type Platform } from './oci/platform.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Store } from './store/store.ts';
 
@@ -19,7 +22,7 @@ export interface StoredImage {
 export async function storeImage(
   plan: Plan,
   graph: ExecutedGraph,
-  { store, layers }: { readonly store: Store; readonly layers: LayerProvider },
+  { store, layers, annotations }: { readonly store: Store; readonly layers: LayerProvider; readonly annotations?: ImageAnnotations },
   signal: AbortSignal,
 ): Promise<StoredImage> {
   const limit = pLimit(4);
@@ -29,9 +32,28 @@ export async function storeImage(
     Promise.all(vertices.map((vertex) => limit(async () => [vertex, await builtLayer(graph, vertex, { store, layers }, signal)] as const))),
     Promise.all(base.map(({ diffID }) => limit(() => layers.ensureBlob(diffID, signal)))),
   ]);
-  const { config, manifest } = assembleImage({ plan, base, layers: new Map(built) });
+  const { config, manifest } = assembleImage({ plan, base, layers: new Map(built), ...(annotations && { annotations }) });
   for (const document of [config, manifest]) await store.blobs.put(document.bytes, document.descriptor.mediaType, { signal });
   return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest };
+}
+
+/** What `--annotation` gives an image of this platform. Throws ARG_INVALID for another one, which is not built. */
+export function annotationsOf(options: readonly AnnotationOption[], platform: Platform): ImageAnnotations {
+  const found = { manifest: {} as Record<string, string>, descriptor: {} as Record<string, string> };
+  for (const { scope, platform: only, name, value } of options) {
+    if (only && formatPlatform(normalizePlatform(only)) !== formatPlatform(normalizePlatform(platform))) {
+      throw new BuildError(
+        'ARG_INVALID',
+        `the annotation "${name}" is for "${formatPlatform(only)}", and the image is "${formatPlatform(platform)}"`,
+        {
+          hint: 'leave out the platform in "[]"',
+        },
+      );
+    }
+    const annotations = scope === 'manifest' ? found.manifest : found.descriptor;
+    Object.defineProperty(annotations, name, { value, enumerable: true, configurable: true, writable: true });
+  }
+  return found;
 }
 
 /** The layers of the image that the target's first stage stands on. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { SecretOption } from '../build-options.ts';
+import type { AnnotationOption, HostOption, Permission, SecretOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import type { NetworkMode } from '../graph/spec.ts';
@@ -7,25 +7,34 @@ import type { Platform } from '../oci/platform.ts';
 import { familiarReference, parseReference } from '../oci/reference.ts';
 import { type ProgressMode, progressModes } from '../progress/renderer.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
+import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
+import { parseBuildContext } from './values/build-context.ts';
+import { parseHost } from './values/host.ts';
 import { parseNetwork } from './values/network.ts';
 import { type OutputArgument, parseOutput } from './values/output.ts';
+import { parsePermission } from './values/permission.ts';
 import { parsePlatformOption } from './values/platform.ts';
 import { parseSecret } from './values/secret.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
 export interface BuildFlags {
   readonly tags: string[];
-  /** Absolute, or `-` for standard input. */
+  /** As typed: what it is relative to depends on the context. */
   file?: string;
+  readonly contexts: Record<string, string>;
   target?: string;
   readonly buildArgs: Record<string, string>;
   readonly labels: Record<string, string>;
+  readonly annotations: AnnotationOption[];
   readonly secrets: SecretOption[];
+  readonly addHosts: HostOption[];
+  readonly allow: Permission[];
   readonly outputs: OutputArgument[];
   platform?: Platform;
   network?: NetworkMode;
   noCache: boolean;
+  readonly noCacheFilter: string[];
   pull: boolean;
   push: boolean;
   progress: ProgressMode;
@@ -36,11 +45,16 @@ export interface BuildFlags {
 
 export const defaultBuildFlags = (): BuildFlags => ({
   tags: [],
+  contexts: {},
   buildArgs: {},
   labels: {},
+  annotations: [],
   secrets: [],
+  addHosts: [],
+  allow: [],
   outputs: [],
   noCache: false,
+  noCacheFilter: [],
   pull: false,
   push: false,
   progress: 'auto',
@@ -59,9 +73,18 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     name: 'file',
     short: 'f',
     value: 'FILE',
-    help: 'the Dockerfile, or - for standard input (default: PATH/Dockerfile)',
-    set: (options, text, { directory }) => {
-      options.file = text === '-' ? text : resolve(directory, notEmpty('--file', text));
+    help: 'the Dockerfile: a path, a URL, or - for standard input (default: PATH/Dockerfile)',
+    set: (options, text) => {
+      options.file = notEmpty('--file', text);
+    },
+  },
+  {
+    name: 'build-context',
+    value: 'NAME=SOURCE',
+    help: 'what FROM, --from and from= find under a name: a directory, a URL, a git repository, docker-image://IMAGE or oci-layout://DIR',
+    set: ({ contexts }, text, { directory }) => {
+      const { name, source } = parseBuildContext(text, directory);
+      define(contexts, name, source);
     },
   },
   {
@@ -91,14 +114,16 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     },
   },
   {
+    name: 'annotation',
+    value: '[SCOPE:]NAME=VALUE',
+    help: "annotation of the image's manifest, or with manifest-descriptor: of where it is listed; may be given several times",
+    set: ({ annotations }, text) => void annotations.push(...parseAnnotation(text)),
+  },
+  {
     name: 'secret',
     value: 'id=ID,src=FILE',
     help: 'what a RUN --mount=type=secret may read: a file, or with env=NAME a variable',
-    set: ({ secrets }, text, caller) => {
-      const secret = parseSecret(text, caller);
-      if (secrets.some(({ id }) => id === secret.id)) throw new BuildError('ARG_INVALID', `the secret "${secret.id}" is given twice`);
-      secrets.push(secret);
-    },
+    set: ({ secrets }, text, caller) => void secrets.push(parseSecret(text, caller)),
   },
   {
     name: 'platform',
@@ -116,7 +141,25 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
       options.network = parseNetwork(text);
     },
   },
+  {
+    name: 'add-host',
+    value: 'NAME:IP',
+    help: 'a line of /etc/hosts for every RUN; may be given several times',
+    set: ({ addHosts }, text) => void addHosts.push(...parseHost(text)),
+  },
+  {
+    name: 'allow',
+    value: 'PERMISSION',
+    help: 'what the Dockerfile may ask for: network.host, security.insecure or device; may be given several times',
+    set: ({ allow }, text) => void allow.push(parsePermission(text)),
+  },
   { name: 'no-cache', help: 'run every step again', set: sets('noCache') },
+  {
+    name: 'no-cache-filter',
+    value: 'STAGE[,STAGE]',
+    help: 'run every step of these stages again; may be given several times',
+    set: ({ noCacheFilter }, text) => void noCacheFilter.push(...notEmpty('--no-cache-filter', text).split(',').filter(Boolean)),
+  },
   { name: 'pull', help: 'ask the registry for base images that are already here', set: sets('pull') },
   {
     name: 'output',
@@ -155,11 +198,7 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
 
 /** What `docker build` has besides. */
 export const unavailableBuildFlags: readonly Unavailable[] = [
-  { name: 'add-host', hint: 'write the line into /etc/hosts in the RUN that needs it' },
-  { name: 'allow', hint: '"--network host" needs no permission' },
-  { name: 'annotation', hint: 'use --label' },
   { name: 'attest', hint: 'the image has no attestations' },
-  { name: 'build-context', hint: 'put the files into the context, or copy from an image with COPY --from=IMAGE' },
   { name: 'builder', hint: 'there is no builder to choose: cooper builds by itself' },
   { name: 'cache-from', hint: 'the cache is in the store; keep --root between builds' },
   { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
@@ -175,7 +214,6 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'load', hint: 'leave it out: the image is always in the store' },
   { name: 'locked', hint: 'write FROM IMAGE@sha256:...' },
   { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
-  { name: 'no-cache-filter', hint: 'use --no-cache, which runs every stage again' },
   { name: 'policy', hint: 'write FROM IMAGE@sha256:...' },
   { name: 'provenance', hint: 'the image has no attestations' },
   { name: 'reproducible', hint: 'leave it out: times of files are kept as they are for now' },

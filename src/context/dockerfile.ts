@@ -1,42 +1,73 @@
-import { stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
+import { nearest } from '../diagnostics/suggest.ts';
 import { readBounded } from './read-bounded.ts';
 
 /** Longer files are refused: nobody writes one by hand, and a wrong path should not fill the memory. */
-const maxBytes = 16 * 1024 * 1024;
+export const maxDockerfileBytes = 16 * 1024 * 1024;
 
 /** A Dockerfile as it was read. */
 export interface DockerfileSource {
-  /** Absolute. */
-  readonly path: string;
+  /** Absolute; undefined for one that is no file of this machine. */
+  readonly path: string | undefined;
   /** As messages name it: relative to the context where it lies inside. */
   readonly file: string;
   readonly text: string;
 }
 
-/** Reads `dockerfile`, or `Dockerfile` or `dockerfile` in the context. Throws CONTEXT_INVALID, DOCKERFILE_MISSING, DOCKERFILE_INVALID. */
-export async function readDockerfile(context: string, dockerfile?: string): Promise<DockerfileSource> {
-  const directory = await stat(context).catch(() => undefined);
-  if (!directory?.isDirectory()) {
-    throw new BuildError('CONTEXT_INVALID', `the build context "${context}" is not a directory`, {
-      hint: 'the last argument is the directory whose files COPY can see, often "."',
-    });
+/** The names under which it is looked for: `dockerfile` stands in for `Dockerfile`, wherever that is. Source: buildx, `handleLowercaseDockerfile`. */
+export function candidatesFor(path: string): readonly string[] {
+  return basename(path) === 'Dockerfile' ? [path, join(dirname(path), 'dockerfile')] : [path];
+}
+
+/** Reads the Dockerfile at an absolute path. `context` is for messages. Throws DOCKERFILE_MISSING, DOCKERFILE_INVALID. */
+export async function readDockerfile(path: string, context: string | undefined): Promise<DockerfileSource> {
+  for (const candidate of candidatesFor(path)) {
+    const text = await readText(candidate);
+    if (text !== undefined) return { path: candidate, file: nameIn(context, candidate), text };
   }
-  const candidates = dockerfile === undefined ? [join(context, 'Dockerfile'), join(context, 'dockerfile')] : [dockerfile];
-  for (const path of candidates) {
-    const text = await readText(path);
-    if (text !== undefined) return { path, file: nameIn(context, path), text };
+  const directory = dirname(path);
+  throw missingDockerfile(basename(path), `"${directory}"`, await namesIn(directory));
+}
+
+/** Reads one that comes as a stream. Throws DOCKERFILE_INVALID. */
+export async function dockerfileFromStream(stream: AsyncIterable<Uint8Array>): Promise<DockerfileSource> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > maxDockerfileBytes) throw tooLong('the Dockerfile from standard input');
   }
-  throw new BuildError('DOCKERFILE_MISSING', `there is no "${basename(candidates[0] ?? '')}" in "${dirname(candidates[0] ?? '')}"`, {
-    hint: 'name another file with -f, or another context directory',
-  });
+  return { path: undefined, file: 'stdin', text: Buffer.concat(chunks).toString() };
+}
+
+/** `names` are what does exist where it was looked for. */
+export function missingDockerfile(name: string, where: string, names: readonly string[]): BuildError {
+  return new BuildError('DOCKERFILE_MISSING', `there is no "${name}" in ${where}`, { hint: hintFor(name, names) });
+}
+
+export const tooLong = (what: string): BuildError =>
+  new BuildError('DOCKERFILE_INVALID', `${what} has more than ${maxDockerfileBytes} bytes`);
+
+function hintFor(name: string, names: readonly string[]): string {
+  const other = names.find((each) => /^containerfile$/i.test(each));
+  if (other !== undefined && !/containerfile/i.test(name)) return `there is a "${other}": build with -f ${other}`;
+  const kin = names.filter((each) => /^dockerfile[._-]|[._-]dockerfile$/i.test(each) && !each.endsWith('.dockerignore')).toSorted();
+  const near = nearest(name, names) ?? kin[0];
+  return near === undefined ? 'name another file with -f, or another context' : `did you mean "${near}"? Name it with -f`;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  // Only a help: what cannot be listed gives no hint.
+  return readdir(directory).catch(() => []);
 }
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    const bytes = await readBounded(path, maxBytes);
-    if (!bytes) throw new BuildError('DOCKERFILE_INVALID', `"${path}" has more than ${maxBytes} bytes`);
+    const bytes = await readBounded(path, maxDockerfileBytes);
+    if (!bytes) throw tooLong(`"${path}"`);
     return bytes.toString();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -46,7 +77,8 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-function nameIn(context: string, path: string): string {
+function nameIn(context: string | undefined, path: string): string {
+  if (context === undefined) return path;
   const name = relative(context, path);
   return name === '..' || name.startsWith('../') ? path : name;
 }

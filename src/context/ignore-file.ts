@@ -25,13 +25,16 @@ const maxIgnoreFileBytes = 4 * 1024 * 1024;
  * Reads the rules for a context: `<Dockerfile>.dockerignore` where there is one, it replaces `.dockerignore` at the root of the context.
  * Throws DOCKERFILE_INVALID for a bad line, CONTEXT_INVALID for a file that cannot be read.
  */
-export async function loadIgnoreRules(contextDir: string, dockerfilePath: string): Promise<IgnoreRules> {
-  for (const file of [`${dockerfilePath}.dockerignore`, posix.join(contextDir, '.dockerignore')]) {
+export async function loadIgnoreRules(contextDir: string, dockerfilePath: string | undefined): Promise<IgnoreRules> {
+  const own = dockerfilePath === undefined ? [] : [`${dockerfilePath}.dockerignore`];
+  for (const file of [...own, posix.join(contextDir, '.dockerignore')]) {
     const text = await readIfThere(file);
     if (text !== undefined) return { rules: parseIgnoreFile(text, file), file, text };
   }
-  return { rules: [], file: undefined, text: undefined };
+  return nothingIgnored;
 }
+
+export const nothingIgnored: IgnoreRules = { rules: [], file: undefined, text: undefined };
 
 /**
  * The rules of a .dockerignore, in order: the last one that matches wins. Source: moby/patternmatcher, `ignorefile.ReadAll`.

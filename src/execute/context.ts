@@ -1,6 +1,7 @@
+import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
-import type { IgnoreRule, LayerForm } from '../worker/protocol.ts';
+import type { LayerForm } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { LayerProvider } from './layer-provider.ts';
 
@@ -9,12 +10,10 @@ export interface ExecuteContext {
   readonly worker: Worker;
   readonly layers: LayerProvider;
   readonly usage: LayerUsage;
-  /** Ignore rules of a context, by its name; the same name is its handle in the worker. */
-  readonly ignoreRules: ReadonlyMap<string, readonly IgnoreRule[]>;
+  /** What a context leaves out, by its name; the same name is its handle in the worker. */
+  readonly ignored: ReadonlyMap<string, IgnoreRules>;
   /** Ids of the secrets that were given to the worker. */
   readonly secrets: ReadonlySet<string>;
-  /** The ignore file of the main context, for messages. */
-  readonly ignoreFile: { readonly file: string | undefined; readonly text: string | undefined };
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { IgnoreRules } from '../context/ignore-file.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
 import type { CopySpec, Spec } from '../graph/spec.ts';
@@ -12,21 +13,20 @@ export function copySourceError(error: unknown, vertex: Vertex<Spec>, spec: Copy
   if (!(error instanceof WorkerRefusal) || error.code !== 'COPY_SOURCE_MISSING') return error;
   const source = spec.sources[error.details.source ?? 0] ?? '';
   const input = vertex.inputs[1];
-  const where = input?.spec.kind === 'local' ? placeOf(input.spec.name) : `"${input?.name ?? 'its source'}"`;
+  const where = input?.spec.kind === 'local' ? `the ${input.name}` : `"${input?.name ?? 'its source'}"`;
+  const ignored = input?.spec.kind === 'local' ? context.ignored.get(input.spec.name) : undefined;
   const range = vertex.origin && narrow(vertex.origin, source);
   return new BuildError('COPY_SOURCE_MISSING', `"${source}" is not in ${where}`, {
     range,
-    hint: hintOf(error.details, context.ignoreFile),
+    hint: hintOf(error.details, ignored),
     cause: error,
   });
 }
 
-const placeOf = (context: string): string => (context === 'context' ? 'the build context' : `the context "${context}"`);
-
-function hintOf({ ignoredBy, similar }: WorkerError, ignoreFile: ExecuteContext['ignoreFile']): string | undefined {
+function hintOf({ ignoredBy, similar }: WorkerError, ignored: IgnoreRules | undefined): string | undefined {
   if (ignoredBy !== undefined) {
-    const text = (ignoreFile.text ?? '').split('\n')[ignoredBy - 1]?.trim() ?? '';
-    return `${basename(ignoreFile.file ?? '.dockerignore')} line ${ignoredBy} ("${text}") leaves it out`;
+    const text = (ignored?.text ?? '').split('\n')[ignoredBy - 1]?.trim() ?? '';
+    return `${basename(ignored?.file ?? '.dockerignore')} line ${ignoredBy} ("${text}") leaves it out`;
   }
   return similar?.length ? `did you mean ${similar.map((name) => `"${name}"`).join(' or ')}?` : undefined;
 }

@@ -59,6 +59,7 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   // Inputs are named by place here, and by content beside it.
   field('mounts', spec.mounts),
   field('network', spec.network),
+  field('hosts', spec.hosts),
   field('platform', spec.platform),
 ];
 
@@ -91,6 +92,7 @@ async function execute(
       user: spec.user,
       mounts: mounts.flatMap((mount) => mountOf(mount, inputs)),
       network: spec.network,
+      hosts: spec.hosts.map(({ name, ip }) => `${ip} ${name}`),
       hostname: 'buildkitsandbox',
       commit: true,
       stdin: false,

@@ -18,10 +18,9 @@ export interface ExecuteOptions {
   readonly worker: Worker;
   readonly store: Store;
   readonly layers: LayerProvider;
-  readonly ignoreRules: ExecuteContext['ignoreRules'];
-  readonly ignoreFile: ExecuteContext['ignoreFile'];
+  readonly ignored: ExecuteContext['ignored'];
   readonly secrets: ReadonlySet<string>;
-  readonly noCache: boolean;
+  readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
   readonly emit: (event: BuildEvent) => void;
@@ -70,8 +69,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     worker: options.worker,
     layers: options.layers,
     usage: layerUsage(vertices, target, options.wanted),
-    ignoreRules: options.ignoreRules,
-    ignoreFile: options.ignoreFile,
+    ignored: options.ignored,
     secrets: options.secrets,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,

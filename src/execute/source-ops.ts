@@ -23,8 +23,8 @@ export function looseOp(vertex: Vertex<Spec>, context: ExecuteContext): Op<Resul
 }
 
 /** What a vertex that can only be copied from stands for; undefined for a filesystem. It is known before anything runs. */
-export function looseSource({ spec }: Vertex<Spec>, { ignoreRules }: ExecuteContext): Source | undefined {
-  if (spec.kind === 'local') return { kind: 'handle', handle: spec.name, ignore: ignoreRules.get(spec.name) ?? [] };
+export function looseSource({ spec }: Vertex<Spec>, { ignored }: ExecuteContext): Source | undefined {
+  if (spec.kind === 'local') return { kind: 'handle', handle: spec.name, ignore: ignored.get(spec.name)?.rules ?? [] };
   if (spec.kind === 'inline') return { kind: 'inline', files: spec.files };
   return undefined;
 }

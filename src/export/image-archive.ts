@@ -85,6 +85,9 @@ const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
 
 /** One entry for each name; without names one that is found by being the only one. In an archive the short name is the tag, as BuildKit writes it. */
 function indexOf(image: Descriptor, names: readonly string[]): Buffer {
-  const entries = names.map((name) => ({ ...image, annotations: nameAnnotations(parseReference(name).tag ?? name, name) }));
+  const entries = names.map((name) => ({
+    ...image,
+    annotations: { ...image.annotations, ...nameAnnotations(parseReference(name).tag ?? name, name) },
+  }));
   return encodeIndex({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries.length > 0 ? entries : [image] });
 }

@@ -48,7 +48,15 @@ export interface ExecSpec {
   readonly user: string;
   readonly mounts: readonly MountSpec[];
   readonly network: NetworkMode;
+  /** Lines of /etc/hosts besides the usual ones. */
+  readonly hosts: readonly HostSpec[];
   readonly platform: Platform;
+}
+
+/** A line of /etc/hosts. */
+export interface HostSpec {
+  readonly name: string;
+  readonly ip: string;
 }
 
 export type NetworkMode = 'default' | 'none' | 'host';

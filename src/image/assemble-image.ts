@@ -22,6 +22,13 @@ export interface ImageParts {
   readonly base: ResolvedImage['layers'];
   /** By the vertex that made them: every vertex that a row of the plan's history names. */
   readonly layers: ReadonlyMap<Digest, BuiltLayer>;
+  readonly annotations?: ImageAnnotations;
+}
+
+/** Of the manifest, and of the descriptor that lists it. */
+export interface ImageAnnotations {
+  readonly manifest: Readonly<Record<string, string>>;
+  readonly descriptor: Readonly<Record<string, string>>;
 }
 
 /** One blob to be stored: put it under its descriptor. */
@@ -38,7 +45,7 @@ export interface AssembledImage {
 }
 
 /** Makes config and manifest. The same parts give the same bytes. */
-export function assembleImage({ plan, base, layers }: ImageParts): AssembledImage {
+export function assembleImage({ plan, base, layers, annotations }: ImageParts): AssembledImage {
   const rows = plan.history.map(({ createdBy, vertex }) => ({
     createdBy,
     layer: vertex === undefined ? undefined : layerOf(vertex, layers),
@@ -63,9 +70,17 @@ export function assembleImage({ plan, base, layers }: ImageParts): AssembledImag
     mediaType: mediaTypes.manifest,
     config: config.descriptor,
     layers: blobs.map(layerDescriptor),
+    ...(isFilled(annotations?.manifest) && { annotations: annotations.manifest }),
   });
-  return { config, manifest: { ...manifest, descriptor: { ...manifest.descriptor, platform: plan.platform } } };
+  const descriptor = {
+    ...manifest.descriptor,
+    ...(isFilled(annotations?.descriptor) && { annotations: annotations.descriptor }),
+    platform: plan.platform,
+  };
+  return { config, manifest: { ...manifest, descriptor } };
 }
+
+const isFilled = <T extends object>(map: T | undefined): map is T => map !== undefined && Object.keys(map).length > 0;
 
 /** What BuildKit says of its own rows; readers of a history know it. */
 const comment = 'buildkit.dockerfile.v0';

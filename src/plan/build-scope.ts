@@ -1,8 +1,10 @@
 import type { Range } from '../../grammar/ast.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import type { NetworkMode } from '../graph/spec.ts';
+import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ExpansionBudget } from './expansion.ts';
+import type { NamedContexts } from './named-contexts.ts';
 
 /** What all stages of one build share. */
 export interface BuildScope {
@@ -17,6 +19,12 @@ export interface BuildScope {
   readonly proxyEnv: readonly string[];
   readonly network: NetworkMode;
   readonly targetPlatform: Platform;
+  /** The build context. */
+  readonly context: Vertex<Spec>;
+  readonly namedContexts: NamedContexts;
+  readonly hosts: readonly HostSpec[];
+  /** Lower case. */
+  readonly noCacheFilter: ReadonlySet<string>;
 }
 
 /** The part of it that is known before any stage is read. */

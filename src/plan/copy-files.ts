@@ -83,11 +83,8 @@ function inlineFile(step: Step, { name, expand, content, range }: Heredoc): Inli
 /** The vertex that holds these files. */
 export const inlineVertex = (files: InlineSpec['files']): Vertex<Spec> => vertex<Spec>({ kind: 'inline', files }, [], 'inline files');
 
-/** The vertex of the build context. */
-export const contextVertex = (): Vertex<Spec> => vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context');
-
 function sourceVertex(step: Step, from: FlagValue | undefined): Vertex<Spec> {
-  return from ? step.source(from.value) : contextVertex();
+  return from ? step.source(from.value) : step.build.context;
 }
 
 /** So that a file's name is no pattern. Source: Go, filepath.Match. */

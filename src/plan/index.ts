@@ -1,5 +1,8 @@
 import type { Dockerfile } from '../../grammar/ast.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
+import type { Spec } from '../graph/spec.ts';
+import { vertex } from '../graph/vertex.ts';
+import type { Digest } from '../oci/digest.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { BuildScope } from './build-scope.ts';
 import { finishedConfig } from './container-config.ts';
@@ -13,7 +16,7 @@ import { prepare } from './prepare.ts';
 import { proxyEnv } from './proxy-env.ts';
 import { verticesOf } from './reachable.ts';
 import { readStages, type Stage, splitSections, stageNameOf } from './stages.ts';
-import { unusedBuildArgs } from './warnings.ts';
+import { unknownFilters, unusedBuildArgs } from './warnings.ts';
 
 /** The file that the AST was read from: `file` for messages, `text` so that they can show its lines. */
 export interface DockerfileSource {
@@ -35,7 +38,8 @@ export async function plan(
   const { build, stages, warnings } = readFile(dockerfile, source, options);
   const target = targetStage(stages, options.target);
   const prepared = await prepare(target, stages, { build, resolver, signal });
-  const states = lowerStages(prepared, stages, build);
+  const noCache = new Set<Digest>();
+  const states = lowerStages(prepared, stages, build, noCache);
   const state = states.get(target);
   if (!state) throw new TypeError('the target was not lowered');
   return {
@@ -50,6 +54,7 @@ export async function plan(
     baseHistory: state.baseHistory,
     history: state.history,
     warnings,
+    noCache,
   };
 }
 
@@ -77,10 +82,19 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     proxyEnv: proxyEnv(buildArgs, options.environment),
     network: options.network ?? 'default',
     targetPlatform,
+    context: options.mainContext ?? vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
+    namedContexts: options.namedContexts ?? new Map(),
+    hosts: options.hosts ?? [],
+    noCacheFilter: new Set(options.noCacheFilter?.map((name) => name.toLowerCase())),
   };
-  const [first, ...rest] = readStages(sections, values, source);
+  const [first, ...rest] = readStages(sections, values, build);
   if (!first) throw new TypeError('a Dockerfile with a FROM has a stage');
-  return { build, stages: [first, ...rest], warnings: unusedBuildArgs(buildArgs, dockerfile.instructions, values.keys()) };
+  const stages: [Stage, ...Stage[]] = [first, ...rest];
+  const warnings = [
+    ...unusedBuildArgs(buildArgs, dockerfile.instructions, values.keys()),
+    ...unknownFilters(options.noCacheFilter ?? [], stages),
+  ];
+  return { build, stages, warnings };
 }
 
 /** These change the image, so they cannot be passed over. */

@@ -2,21 +2,29 @@ import type { Instruction } from '../../grammar/ast.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Spec } from '../graph/spec.ts';
 import { type Vertex, vertex } from '../graph/vertex.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { type BuildScope, sourceRange } from './build-scope.ts';
+import { filesRoot } from './files-root.ts';
 import { sourceStage } from './find-stage.ts';
 import { countedInstructions, lowerings } from './instructions/index.ts';
+import { namedContext } from './named-contexts.ts';
 import type { ResolvedImage } from './plan.ts';
 import type { Prepared } from './prepare.ts';
-import { imageState, inheritedState, type Numbering, type StageState, scratchState } from './stage-state.ts';
+import { addHistory, imageState, inheritedState, type Numbering, type StageState, scratchState } from './stage-state.ts';
 import type { Stage } from './stages.ts';
 import type { Step } from './step.ts';
 import { numbered } from './step-name.ts';
 
-/** Turns the stages that are needed into vertices, in the order of the file. */
-export function lowerStages(prepared: Prepared, all: readonly Stage[], build: BuildScope): ReadonlyMap<Stage, StageState> {
+/** Turns the stages that are needed into vertices, in the order of the file. Those of `--no-cache-filter` are added to `noCache`. */
+export function lowerStages(
+  prepared: Prepared,
+  all: readonly Stage[],
+  build: BuildScope,
+  noCache: Set<Digest>,
+): ReadonlyMap<Stage, StageState> {
   const states = new Map<Stage, StageState>();
-  for (const stage of prepared.stages) states.set(stage, lowerStage(stage, { prepared, all, build, states }));
+  for (const stage of prepared.stages) states.set(stage, lowerStage(stage, { prepared, all, build, states, noCache }));
   return states;
 }
 
@@ -26,18 +34,22 @@ interface Surroundings {
   readonly build: BuildScope;
   /** The stages that are done: all that this one may name. */
   readonly states: ReadonlyMap<Stage, StageState>;
+  readonly noCache: Set<Digest>;
 }
 
 function lowerStage(stage: Stage, surroundings: Surroundings): StageState {
   const { prepared, build } = surroundings;
   const triggers = prepared.triggers.get(stage) ?? [];
   const state = startOf(stage, triggers.length, surroundings);
+  const isFiltered = build.noCacheFilter.has(stage.name ?? '');
   const source = (name: string): Vertex<Spec> => sourceVertex(name, stage, surroundings);
   const lower = (instruction: Instruction, triggeredBy: Step['triggeredBy']): void => {
     const lowering = lowerings.get(instruction.name);
     const range = sourceRange(build, triggeredBy ?? instruction.range);
     if (!lowering) throw new BuildError('DOCKERFILE_INVALID', `there is no instruction "${instruction.name}"`, { range });
+    const { digest } = state.vertex;
     lowering({ instruction, state, build, triggeredBy, source });
+    if (isFiltered && state.vertex.digest !== digest) surroundings.noCache.add(state.vertex.digest);
   };
   for (const trigger of triggers) lower(trigger, stage.from.range);
   for (const instruction of stage.instructions) lower(instruction, undefined);
@@ -53,6 +65,13 @@ function startOf(stage: Stage, triggers: number, { prepared, all, build, states 
     const state = states.get(base.stage);
     if (!state) throw new TypeError('a stage was lowered before its base');
     return inheritedState(state, numbering);
+  }
+  if (base.kind === 'files') {
+    const root = filesRoot(base.vertex, sourceRange(build, from.range));
+    const state = scratchState({ platform, numbering }, root);
+    // Its files are a layer of ours, and each layer has a row. (BuildKit has none, and then as many rows as layers, the last one made up.)
+    addHistory(state, `COPY / / # ${base.vertex.name}`, root.digest);
+    return state;
   }
   const image = prepared.image(base.reference, platform);
   const root = vertex(imageSpec(image), [], numbered(numbering, imageName(image)), sourceRange(build, from.range));
@@ -77,7 +96,10 @@ function sourceVertex(name: string, user: Stage, { prepared, all, build, states 
   const state = stage && states.get(stage);
   if (state) return state.vertex;
   if (name === 'scratch') return vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch');
-  const image = prepared.image(name, build.targetPlatform);
+  const context = namedContext(name, build.namedContexts, build.targetPlatform);
+  if (context?.kind === 'scratch') return vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch');
+  if (context?.kind === 'files') return context.vertex;
+  const image = prepared.image(context?.reference ?? name, build.targetPlatform);
   return vertex(imageSpec(image), [], imageName(image));
 }
 

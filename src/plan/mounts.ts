@@ -3,7 +3,6 @@ import type { BindMountSpec, CacheMountSpec, MountSpec, SecretMountSpec, Spec, T
 import type { Vertex } from '../graph/vertex.ts';
 import { parseByteSize } from './byte-size.ts';
 import { absolutePath, sourcePath } from './container-path.ts';
-import { contextVertex } from './copy-files.ts';
 import type { FlagValue } from './flags.ts';
 import { type MountFields, readMountFields } from './mount-fields.ts';
 import { workingDirectory } from './stage-state.ts';
@@ -45,7 +44,7 @@ function bindMount(reader: MountReader, inputs: Vertex<Spec>[]): BindMountSpec {
   const { step } = reader;
   const from = reader.text('from');
   const target = reader.target();
-  const place = inputs.push(from ? step.source(from) : contextVertex()) - 1;
+  const place = inputs.push(from ? step.source(from) : step.build.context) - 1;
   return { type: 'bind', target, input: place, source: sourcePath(reader.text('source') ?? ''), writable: reader.writable(false) };
 }
 

@@ -1,5 +1,7 @@
-import type { NetworkMode } from '../graph/spec.ts';
+import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { NamedContexts } from './named-contexts.ts';
 
 /** The part of BuildOptions that the planner needs. */
 export interface PlanOptions {
@@ -12,6 +14,13 @@ export interface PlanOptions {
   /** The platform of this machine; the default is what Node says. */
   readonly buildPlatform?: Platform;
   readonly network?: NetworkMode;
+  /** The build context, where it is no directory of the host's called `context`. */
+  readonly mainContext?: Vertex<Spec>;
+  readonly namedContexts?: NamedContexts;
+  /** `--add-host`: lines of /etc/hosts in every RUN. */
+  readonly hosts?: readonly HostSpec[];
+  /** Names of stages whose steps are run again. */
+  readonly noCacheFilter?: readonly string[];
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }

@@ -39,6 +39,8 @@ export interface Plan {
   readonly baseHistory: readonly History[];
   readonly history: readonly PlannedHistory[];
   readonly warnings: readonly PlanWarning[];
+  /** Vertices that are run again, whatever the cache has. */
+  readonly noCache: ReadonlySet<Digest>;
 }
 
 export interface PlanWarning {

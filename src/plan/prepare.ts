@@ -7,6 +7,7 @@ import { type BuildScope, sourceRange } from './build-scope.ts';
 import { checkImageConfig } from './check-image-config.ts';
 import { sourceNames } from './dependencies.ts';
 import { sourceStage, stagesHint } from './find-stage.ts';
+import { namedContext } from './named-contexts.ts';
 import type { ImageResolver, ResolvedImage } from './plan.ts';
 import type { Stage } from './stages.ts';
 
@@ -80,7 +81,7 @@ class Preparation {
 
   async #visitBase(stage: Stage): Promise<void> {
     const { base, from } = stage;
-    if (base.kind === 'scratch') return;
+    if (base.kind === 'scratch' || base.kind === 'files') return;
     if (base.kind === 'stage') {
       await this.visit(base.stage);
       this.#triggers.set(
@@ -90,7 +91,7 @@ class Preparation {
     } else {
       const range = from.argRanges[0] ?? from.range;
       const image = await this.#resolve(base.reference, stage.platform ?? this.#build.targetPlatform, range, stage);
-      this.#triggers.set(stage, parseTriggers(image, this.#build, from));
+      if (!stage.replaced) this.#triggers.set(stage, parseTriggers(image, this.#build, from));
     }
     await this.#visitSources(stage, this.#triggers.get(stage) ?? [], from.range);
   }
@@ -99,7 +100,10 @@ class Preparation {
     await Promise.all(
       instructions.flatMap(sourceNames).map(async ({ name, range }) => {
         const found = sourceStage(name, this.#stages, stage, sourceRange(this.#build, triggeredBy ?? range));
-        await (found ? this.visit(found) : this.#resolve(name, this.#build.targetPlatform, triggeredBy ?? range, stage));
+        if (found) return this.visit(found);
+        const context = namedContext(name, this.#build.namedContexts, this.#build.targetPlatform);
+        if (context && context.kind !== 'image') return;
+        await this.#resolve(context?.reference ?? name, this.#build.targetPlatform, triggeredBy ?? range, stage);
       }),
     );
   }

@@ -38,9 +38,8 @@ interface Start {
   readonly numbering: Numbering;
 }
 
-/** FROM scratch. Like BuildKit, it begins in `/`. */
-export function scratchState(start: Start): StageState {
-  const root = vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch');
+/** FROM scratch, or the files of a named context. Like BuildKit, it begins in `/`. */
+export function scratchState(start: Start, root: Vertex<Spec> = vertex<Spec>({ kind: 'scratch' }, [], 'FROM scratch')): StageState {
   return initialState(root, { WorkingDir: '/' }, { ...start, author: undefined, baseHistory: [] });
 }
 

@@ -1,8 +1,11 @@
 import type { Dockerfile, Instruction } from '../../grammar/ast.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
+import type { Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
-import { type FileScope, sourceRange } from './build-scope.ts';
+import { type BuildScope, type FileScope, sourceRange } from './build-scope.ts';
 import { expandText } from './expansion.ts';
+import { type NamedContext, namedContext } from './named-contexts.ts';
 
 /** One FROM and what follows it, up to the next one; its words are as written. */
 export interface Section {
@@ -19,13 +22,17 @@ export interface Stage {
   /** From `--platform`. */
   readonly platform: Platform | undefined;
   readonly instructions: readonly Instruction[];
+  /** A named context stands in its place. */
+  readonly replaced: boolean;
 }
 
 /** What a stage stands on. */
 export type Base =
   | { readonly kind: 'scratch' }
   | { readonly kind: 'stage'; readonly stage: Stage }
-  | { readonly kind: 'image'; readonly reference: string };
+  | { readonly kind: 'image'; readonly reference: string }
+  /** A named context of files. */
+  | { readonly kind: 'files'; readonly vertex: Vertex<Spec> };
 
 /** The ARGs before the first FROM, and the sections. Throws where there is no FROM, or something else before it. */
 export function splitSections(
@@ -48,13 +55,28 @@ export function splitSections(
   return { globals, sections };
 }
 
-/** Reads the FROM lines. A stage's base is an earlier stage where one has that name, else an image. */
-export function readStages(sections: readonly Section[], scope: ReadonlyMap<string, string>, source: FileScope): readonly Stage[] {
+/**
+ * Reads the FROM lines. A stage's base is an earlier stage where one has that name, else a named context, else an image. A named context
+ * that is named as a stage takes its place: nothing of the stage is run.
+ */
+export function readStages(sections: readonly Section[], scope: ReadonlyMap<string, string>, build: BuildScope): readonly Stage[] {
   const stages: Stage[] = [];
   for (const { from, instructions } of sections) {
-    const name = stageNameOf(from, source);
-    const text = expandFrom(from, from.args[0] ?? '', scope, source);
-    stages.push({ index: stages.length, name, from, base: baseOf(text, stages), platform: platformOf(from, scope, source), instructions });
+    const name = stageNameOf(from, build);
+    const text = expandFrom(from, from.args[0] ?? '', scope, build);
+    const platform = platformOf(from, scope, build);
+    const find = (wanted: string) => namedContext(wanted, build.namedContexts, platform ?? build.targetPlatform);
+    const instead = name === undefined ? undefined : find(name);
+    const base = instead ? contextBase(instead) : baseOf(text, stages, find);
+    stages.push({
+      index: stages.length,
+      name,
+      from,
+      base,
+      platform,
+      instructions: instead ? [] : instructions,
+      replaced: Boolean(instead),
+    });
   }
   return stages;
 }
@@ -79,10 +101,18 @@ export function stageNameOf(from: Instruction, source: FileScope): string | unde
 export const stageNamed = (name: string, stages: readonly Stage[]): Stage | undefined =>
   stages.findLast((stage) => stage.name === name.toLowerCase());
 
-function baseOf(text: string, earlier: readonly Stage[]): Base {
+function baseOf(text: string, earlier: readonly Stage[], find: (name: string) => NamedContext | undefined): Base {
   const stage = stageNamed(text, earlier);
   if (stage) return { kind: 'stage', stage };
-  return text === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference: text };
+  if (text === 'scratch') return { kind: 'scratch' };
+  const context = find(text);
+  return context ? contextBase(context) : { kind: 'image', reference: text };
+}
+
+/** What a stage that begins with a named context stands on. */
+function contextBase(context: NamedContext): Base {
+  if (context.kind === 'scratch') return { kind: 'scratch' };
+  return context.kind === 'image' ? { kind: 'image', reference: context.reference } : { kind: 'files', vertex: context.vertex };
 }
 
 function platformOf(from: Instruction, scope: ReadonlyMap<string, string>, source: FileScope): Platform | undefined {

@@ -2,6 +2,8 @@ import type { Instruction } from '../../grammar/ast.ts';
 import { splitKeyValue } from '../../grammar/key-values.ts';
 import type { PlanWarning } from './plan.ts';
 import { isProxyVariable } from './proxy-env.ts';
+import type { Stage } from './stages.ts';
+import { didYouMean } from './suggestion.ts';
 
 /** Build arguments that mean something without any ARG. */
 const meaningful: readonly string[] = ['BUILDKIT_CACHE_MOUNT_NS', 'BUILDKIT_SYNTAX'];
@@ -16,6 +18,17 @@ export function unusedBuildArgs(
   return [...buildArgs.keys()]
     .filter((name) => !declared.has(name) && !isProxyVariable(name))
     .map((name) => ({ code: 'BuildArgUnused', message: `no ARG takes the build argument "${name}"` }));
+}
+
+/** Stages named by `--no-cache-filter` that there are none of. */
+export function unknownFilters(filter: readonly string[], stages: readonly Stage[]): readonly PlanWarning[] {
+  const names = stages.flatMap(({ name }) => name ?? []);
+  return filter
+    .filter((name) => !names.includes(name.toLowerCase()))
+    .map((name) => {
+      const near = didYouMean(name, names);
+      return { code: 'NoCacheFilterUnused', message: `no stage is named "${name}", as --no-cache-filter has it${near ? `: ${near}` : ''}` };
+    });
 }
 
 function declaredNames({ name, args, trigger }: Instruction): readonly string[] {

@@ -9,7 +9,8 @@ export interface SolveOptions<Spec, Result> {
   readonly op: (vertex: Vertex<Spec>) => Op<Result>;
   readonly cache: ResultCache<Result>;
   readonly limits: { readonly exec: LimitFunction; readonly transfer: LimitFunction };
-  readonly noCache: boolean;
+  /** Whether a vertex is run again, whatever the cache has. */
+  readonly noCache: (vertex: Vertex<Spec>) => boolean;
   readonly signal: AbortSignal;
   readonly onStarted: (vertex: Vertex<Spec>) => void;
   /** Its result is final, and recorded. */
@@ -96,13 +97,13 @@ async function runNode<Spec, Result>(
   const committedInputs = () => Promise.all(inputs.map((input) => input.committed));
   const known = op.cacheable && (await options.cache.knows(key));
   // The parents' final form is waited for only where something can hit.
-  const looked = known && !options.noCache ? await lookUp(op, key, await committedInputs(), options) : {};
+  const looked = known && !options.noCache(vertex) ? await lookUp(op, key, await committedInputs(), options) : {};
   if (looked.hit !== undefined) {
     options.onCompleted(vertex, true);
     return { result: looked.hit, committed: Promise.resolve(looked.hit) };
   }
   const made = await runOp(vertex, op, { key, known, signal: options.signal, commitSignal: options.commitSignal }, inputs, options);
-  const outcome = known && options.noCache && op.same ? await keepOlder(op, key, made, await committedInputs(), options) : made;
+  const outcome = known && options.noCache(vertex) && op.same ? await keepOlder(op, key, made, await committedInputs(), options) : made;
   const committed = Promise.all([outcome.committed, committedInputs()]).then(async ([result, settled]) => {
     if (op.cacheable) await publish(op, outcome.key ?? key, looked.contentKey, settled, result, options);
     options.onCompleted(vertex, false);

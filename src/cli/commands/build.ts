@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { stat, writeFile } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
 import { type BuildResult, build } from '../../build.ts';
 import type { BuildOptions } from '../../build-options.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
@@ -13,12 +13,13 @@ import { type Globals, needRoot } from '../globals.ts';
 export const command = defineCommand<BuildFlags>({
   name: 'build',
   summary: 'builds an image from a Dockerfile',
-  operands: 'PATH',
+  operands: 'PATH | URL | -',
   count: [1, 1],
   flags: buildFlags,
   unavailable: unavailableBuildFlags,
   details: [
-    'PATH is the build context: the directory whose files COPY and ADD can see, often ".". Progress goes to standard error; with -q the ' +
+    'PATH is the build context: the directory whose files COPY and ADD can see, often ".". With - an archive of such files, or a Dockerfile ' +
+      'that needs none, is read from standard input. Progress goes to standard error; with -q the ' +
       "digest of the image's manifest, the one that a push has, goes to standard output.",
   ],
   defaults: defaultBuildFlags,
@@ -26,7 +27,7 @@ export const command = defineCommand<BuildFlags>({
     checkTogether(flags);
     const mode = flags.quiet ? 'quiet' : flags.progress;
     const render = rendererFor(mode, caller.color);
-    const running = build({ ...toBuildOptions(flags, path, caller), signal: caller.signal });
+    const running = build({ ...(await toBuildOptions(flags, path, caller)), signal: caller.signal });
     for await (const event of running) await caller.writeMessage(render(event));
     try {
       await report(await running.result, flags, caller);
@@ -54,28 +55,37 @@ function checkTogether({ quiet, push, tags, outputs }: BuildFlags): void {
   }
 }
 
-function toBuildOptions(flags: BuildFlags & Globals, path: string, { directory, environment, resultStream }: Caller): BuildOptions {
-  const { tags, target, buildArgs, labels, secrets, platform, network, noCache, pull, push, file } = flags;
+async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller: Caller): Promise<BuildOptions> {
+  const { directory, environment, resultStream, input } = caller;
+  const context = await contextOf(path, directory);
+  const { tags, target, contexts, buildArgs, labels, annotations, secrets, addHosts, allow, platform, network } = flags;
+  const { noCache, noCacheFilter, pull, push, file } = flags;
   return {
-    context: contextOf(path, directory),
+    context,
+    stdin: input,
     root: needRoot(flags),
-    ...(file !== undefined && { dockerfile: file === '-' ? '/dev/stdin' : file }),
+    ...(file !== undefined && { dockerfile: dockerfileOf(file, isAbsolute(context), directory) }),
     ...(target !== undefined && { target }),
     ...(platform !== undefined && { platform }),
     ...(network !== undefined && { network }),
-    ...{ tags, buildArgs, labels, secrets, noCache, pull, push, environment },
+    ...{ tags, contexts, buildArgs, labels, annotations, secrets, addHosts, allow, noCache, noCacheFilter, pull, push, environment },
     outputs: flags.outputs,
     outputStream: resultStream,
   };
 }
 
-function contextOf(path: string, directory: string): string {
-  const notYet = (what: string): BuildError =>
-    new BuildError('UNSUPPORTED', `${what} as build context is not there yet`, { hint: 'unpack it into a directory and give that' });
-  if (path === '-') throw notYet('an archive from standard input');
-  if (/^(https?|git|ssh):\/\/|^git@|^github\.com\//.test(path)) throw notYet(`"${path}"`);
+/** A directory is absolute; what else it may be stays as it is. One that is there comes first, whatever its name looks like. */
+async function contextOf(path: string, directory: string): Promise<string> {
   if (path === '') throw new BuildError('CONTEXT_INVALID', 'the build context is an empty name', { hint: 'for this directory write "."' });
-  return resolve(directory, path);
+  const absolute = resolve(directory, path);
+  const isRemote = path === '-' || /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\//.test(path);
+  const isThere = isRemote && path !== '-' && (await stat(absolute).catch(() => undefined))?.isDirectory();
+  return isRemote && !isThere ? path : absolute;
+}
+
+/** Relative to where the user is; within a context that is no directory, to its root. */
+function dockerfileOf(file: string, inDirectory: boolean, directory: string): string {
+  return file === '-' || /^https?:\/\//.test(file) || !inDirectory ? file : resolve(directory, file);
 }
 
 /** Writes what scripts read: the digest and the metadata. Keys are those of buildx. */

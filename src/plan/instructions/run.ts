@@ -29,6 +29,7 @@ export function lowerRun(step: Step): void {
     user: state.config.User ?? '',
     mounts,
     network: networkMode(step),
+    hosts: build.hosts,
     platform: state.platform,
   };
   state.vertex = vertex<Spec>(spec, inputs, stepName(step, program.note), rangeOf(step));

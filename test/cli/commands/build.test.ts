@@ -5,7 +5,7 @@ import { runCli } from '../caller.ts';
 
 // What is refused before anything is built. Real builds are in test/e2e.
 for (const { name, args, status, message } of [
-  { name: 'no context', args: [], status: 2, message: '"cooper build" needs PATH [ARG_INVALID]' },
+  { name: 'no context', args: [], status: 2, message: '"cooper build" needs PATH | URL | - [ARG_INVALID]' },
   { name: 'two contexts', args: ['a', 'b'], status: 2, message: '"cooper build" does not know what to do with "b" [ARG_INVALID]' },
   { name: 'a push to nowhere', args: ['--push', '.'], status: 2, message: '"--push" needs to know where to [ARG_INVALID]' },
   {
@@ -21,10 +21,10 @@ for (const { name, args, status, message } of [
     message: 'two outputs cannot both go to standard output [ARG_INVALID]',
   },
   {
-    name: 'an archive as context',
-    args: ['-'],
-    status: 1,
-    message: 'an archive from standard input as build context is not there yet [UNSUPPORTED]',
+    name: 'standard input twice',
+    args: ['-f', '-', '-'],
+    status: 2,
+    message: 'standard input cannot be both the build context and the Dockerfile [ARG_INVALID]',
   },
   {
     name: 'a repository as context',
