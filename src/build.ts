@@ -11,6 +11,8 @@ import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
+import { createLinter } from './plan/lint/index.ts';
+import type { LintWarning } from './plan/lint/linter.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
@@ -76,6 +78,10 @@ function checkTogether({ noCache, noCacheFilter = [] }: BuildOptions): void {
   });
 }
 
+function lintEvent({ rule: { name, description, url }, message, range }: LintWarning): BuildEvent {
+  return { type: 'warning', time: Date.now(), code: name, message, range, rule: name, description, ...(url && { url }) };
+}
+
 /** Who reads the events of a build. */
 type Reader = Pick<ExecuteOptions, 'emit' | 'keptUp'>;
 
@@ -94,6 +100,9 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   checkTogether(options);
   const { source, vertex: mainContext, ...opened } = await openContext(options);
   const dockerfile = parseDockerfile(source.text);
+  const warn = (warning: LintWarning) => emit(lintEvent(warning));
+  const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: opened.ignored.get('context')?.rules, warn });
+  linter.readText(dockerfile);
   throwOnErrors(dockerfile.diagnostics, source);
   const directories = new Map(opened.directories);
   const ignored = new Map(opened.ignored);
@@ -105,7 +114,13 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
   const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer });
-  const planned = await plan(dockerfile, source, { ...options, hosts: options.addHosts ?? [], mainContext, namedContexts }, bases, signal);
+  const planned = await plan(
+    dockerfile,
+    source,
+    { ...options, hosts: options.addHosts ?? [], mainContext, namedContexts, linter },
+    bases,
+    signal,
+  );
   for (const { code, message } of planned.warnings) emit({ type: 'warning', time: Date.now(), code, message });
   emit({
     type: 'plan',

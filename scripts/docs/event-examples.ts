@@ -72,9 +72,21 @@ export const events: { readonly [Type in BuildEvent['type']]: Description<Type> 
     fields: {
       message: 'what it is',
       code: 'its kind, where it has one',
-      range: 'where in the Dockerfile, where that is known',
+      range: 'where in the Dockerfile, where that is known: for a rule, whole lines',
+      rule: 'the rule of the linter that it is from: the name of a page in [rules](rules/README.md); `code` is the same then',
+      description: 'what that rule asks for',
+      url: 'where that rule is described',
     },
-    example: { type: 'warning', time, code: 'BuildArgUnused', message: 'no ARG takes the build argument "V"' },
+    example: {
+      type: 'warning',
+      time,
+      code: 'MaintainerDeprecated',
+      message: 'Maintainer instruction is deprecated in favor of using label',
+      range,
+      rule: 'MaintainerDeprecated',
+      description: 'The MAINTAINER instruction is deprecated, use a label instead to define an image author',
+      url: 'https://docs.docker.com/go/dockerfile/rule/maintainer-deprecated/',
+    },
   },
   'task.started': {
     meaning: 'Work that is no vertex begins: a blob of a base image is fetched, an image or a blob is pushed, an output is written.',

@@ -34,7 +34,7 @@ interface Described {
 }
 
 /** Fields that some events of a type lack: those that `exactOptionalPropertyTypes` lets one leave out. */
-const optional: readonly string[] = ['range', 'hint', 'notes', 'total', 'digest', 'configDigest'];
+const optional: readonly string[] = ['range', 'hint', 'notes', 'total', 'digest', 'configDigest', 'rule', 'description', 'url'];
 
 function section(type: string, { meaning, fields, example }: Described): string[] {
   const mayBeMissing = (name: string): boolean => optional.includes(name) || (type === 'warning' && name === 'code');

@@ -14,6 +14,7 @@ export const codes = {
   IMAGE_INVALID: { status: 1, meaning: 'an image or one of its blobs is damaged or not what it says' },
   IMAGE_NOT_FOUND: { status: 1, meaning: 'the store has no image of that name' },
   INTERNAL: { status: 125, meaning: 'a defect of cooper' },
+  LINT_FAILED: { status: 1, meaning: 'rules are violated, and "check=error=true" makes that an error' },
   PLATFORM_UNSUPPORTED: { status: 1, meaning: 'the image has no such platform, or it cannot be run here' },
   PRIVILEGE_MISSING: { status: 1, meaning: 'this machine does not let us do that' },
   REFERENCE_INVALID: { status: 2, meaning: 'an image reference is not well formed' },

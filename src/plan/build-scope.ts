@@ -4,6 +4,7 @@ import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ExpansionBudget } from './expansion.ts';
+import type { Linter } from './lint/linter.ts';
 import type { NamedContexts } from './named-contexts.ts';
 
 /** What all stages of one build share. */
@@ -25,6 +26,8 @@ export interface BuildScope {
   readonly hosts: readonly HostSpec[];
   /** Lower case. */
   readonly noCacheFilter: ReadonlySet<string>;
+  /** Is shown each thing as it is read. */
+  readonly linter?: Linter;
 }
 
 /** The part of it that is known before any stage is read. */

@@ -10,6 +10,8 @@ interface Given {
   readonly targetPlatform: Platform;
   /** The name of the target stage, if it has one. */
   readonly targetStage: string | undefined;
+  /** Build arguments count for the automatic ones only. */
+  readonly defaultsOnly?: boolean;
 }
 
 /**
@@ -22,7 +24,8 @@ export function globalArgs(instructions: readonly Instruction[], given: Given, s
     for (const [index, word] of args.entries()) {
       const { name, value } = splitKeyValue(word) ?? { name: word, value: undefined };
       const place = { ...source, range: sourceRange(source, argRanges[index] ?? range) };
-      const result = given.buildArgs.get(name) ?? (value === undefined ? undefined : expandText(value, scope, place));
+      const result =
+        (given.defaultsOnly ? undefined : given.buildArgs.get(name)) ?? (value === undefined ? undefined : expandText(value, scope, place));
       if (result !== undefined) scope.set(name, result);
     }
   }

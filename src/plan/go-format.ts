@@ -39,7 +39,8 @@ function fraction(nanoseconds: number, unit: bigint): string {
   return `${value / unit}${rest && `.${rest}`}`;
 }
 
-const quote = (word: string): string => `"${Array.from(word, quoteCharacter).join('')}"`;
+/** `"a"`: Go's `%q` of a string. */
+export const quote = (word: string): string => `"${Array.from(word, quoteCharacter).join('')}"`;
 
 function quoteCharacter(character: string): string {
   const short = shortEscapes[character];

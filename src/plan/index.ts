@@ -1,4 +1,4 @@
-import type { Dockerfile } from '../../grammar/ast.ts';
+import type { Dockerfile, Instruction } from '../../grammar/ast.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Spec } from '../graph/spec.ts';
 import { vertex } from '../graph/vertex.ts';
@@ -9,12 +9,14 @@ import { finishedConfig } from './container-config.ts';
 import { expansionBudget } from './expansion.ts';
 import { targetStage } from './find-stage.ts';
 import { globalArgs } from './global-args.ts';
+import { lintBases, lintFroms } from './lint/view.ts';
 import { lowerStages } from './lower-stage.ts';
 import type { ImageResolver, Plan } from './plan.ts';
 import type { PlanOptions } from './plan-options.ts';
 import { prepare } from './prepare.ts';
 import { proxyEnv } from './proxy-env.ts';
 import { verticesOf } from './reachable.ts';
+import type { StageState } from './stage-state.ts';
 import { readStages, type Stage, splitSections, stageNameOf } from './stages.ts';
 import { unknownFilters, unusedBuildArgs } from './warnings.ts';
 
@@ -35,13 +37,7 @@ export async function plan(
   resolver: ImageResolver,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { build, stages, warnings } = readFile(dockerfile, source, options);
-  const target = targetStage(stages, options.target);
-  const prepared = await prepare(target, stages, { build, resolver, signal });
-  const noCache = new Set<Digest>();
-  const states = lowerStages(prepared, stages, build, noCache);
-  const state = states.get(target);
-  if (!state) throw new TypeError('the target was not lowered');
+  const { state, states, noCache, warnings } = await lowerDockerfile(dockerfile, source, options, resolver, signal);
   return {
     target: state.vertex,
     vertices: verticesOf(
@@ -58,8 +54,42 @@ export async function plan(
   };
 }
 
+/** A Dockerfile whose stages are lowered: what a plan, and what people ask about it, is made of. */
+export interface Lowered extends ReadFile {
+  readonly target: Stage;
+  /** Of the target. */
+  readonly state: StageState;
+  /** Of every stage that was lowered, in the order of the file. */
+  readonly states: ReadonlyMap<Stage, StageState>;
+  /** Vertices that run again whatever the cache has. */
+  readonly noCache: ReadonlySet<Digest>;
+}
+
+/** Lowers the target and the stages that it needs, or all of them. Throws as `plan` does. */
+export async function lowerDockerfile(
+  dockerfile: Dockerfile,
+  source: DockerfileSource,
+  options: PlanOptions,
+  resolver: ImageResolver,
+  signal: AbortSignal,
+): Promise<Lowered> {
+  const file = readFile(dockerfile, source, options);
+  const { build, stages } = file;
+  const target = targetStage(stages, options.target);
+  const prepared = await prepare(options.allStages ? stages : [target], stages, { build, resolver, signal });
+  if (build.linter) lintBases(build.linter, prepared, stages, build);
+  const noCache = new Set<Digest>();
+  const states = lowerStages(prepared, stages, build, noCache);
+  build.linter?.finish();
+  const state = states.get(target);
+  if (!state) throw new TypeError('the target was not lowered');
+  return { ...file, target, state, states, noCache };
+}
+
 interface ReadFile {
   readonly build: BuildScope;
+  /** The ARGs before the first FROM. */
+  readonly globals: readonly Instruction[];
   readonly stages: readonly [Stage, ...Stage[]];
   readonly warnings: Plan['warnings'];
 }
@@ -73,7 +103,10 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
   const last = sections.at(-1);
   const targetName = options.target || (last && stageNameOf(last.from, source));
   const given = { buildArgs, buildPlatform, targetPlatform, targetStage: targetName };
+  const { linter } = options;
+  linter?.readFile({ sections, defaults: defaultsOf(globals, given, source), escape: source.escape });
   const values = globalArgs(globals, given, source);
+  if (linter) lintFroms(linter, sections, { instructions: globals, values, escape: source.escape });
   refuseUnbuilt(values, options);
   const build: BuildScope = {
     ...source,
@@ -86,6 +119,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     namedContexts: options.namedContexts ?? new Map(),
     hosts: options.hosts ?? [],
     noCacheFilter: new Set(options.noCacheFilter?.map((name) => name.toLowerCase())),
+    ...(linter && { linter }),
   };
   const [first, ...rest] = readStages(sections, values, build);
   if (!first) throw new TypeError('a Dockerfile with a FROM has a stage');
@@ -94,7 +128,17 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     ...unusedBuildArgs(buildArgs, dockerfile.instructions, values.keys()),
     ...unknownFilters(options.noCacheFilter ?? [], stages),
   ];
-  return { build, stages, warnings };
+  return { build, globals, stages, warnings };
+}
+
+/** The global ARGs without any --build-arg but those that take the place of automatic ones; undefined where one cannot be expanded. */
+function defaultsOf(...[globals, given, source]: Parameters<typeof globalArgs>): ReadonlyMap<string, string> | undefined {
+  try {
+    return globalArgs(globals, { ...given, defaultsOnly: true }, { ...source, budget: expansionBudget() });
+  } catch (error) {
+    if (error instanceof BuildError) return undefined;
+    throw error;
+  }
 }
 
 /** These change the image, so they cannot be passed over. */

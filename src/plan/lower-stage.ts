@@ -48,7 +48,9 @@ function lowerStage(stage: Stage, surroundings: Surroundings): StageState {
     const range = sourceRange(build, triggeredBy ?? instruction.range);
     if (!lowering) throw new BuildError('DOCKERFILE_INVALID', `there is no instruction "${instruction.name}"`, { range });
     const { digest } = state.vertex;
-    lowering({ instruction, state, build, triggeredBy, source });
+    const step = { instruction, state, build, triggeredBy, source };
+    build.linter?.readStep(step, stage);
+    lowering(step);
     if (isFiltered && state.vertex.digest !== digest) surroundings.noCache.add(state.vertex.digest);
   };
   for (const trigger of triggers) lower(trigger, stage.from.range);

@@ -1,6 +1,7 @@
 import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { Linter } from './lint/linter.ts';
 import type { NamedContexts } from './named-contexts.ts';
 
 /** The part of BuildOptions that the planner needs. */
@@ -23,4 +24,8 @@ export interface PlanOptions {
   readonly noCacheFilter?: readonly string[];
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Looks on, and may end the plan with LINT_FAILED. */
+  readonly linter?: Linter;
+  /** Lowers every stage, needed or not. */
+  readonly allStages?: boolean;
 }

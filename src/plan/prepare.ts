@@ -20,16 +20,16 @@ export interface Prepared {
   image(reference: string, platform: Platform): ResolvedImage;
 }
 
-/** Finds the stages that `target` needs, and resolves their images, all at once. The first failure ends the rest. */
+/** Finds the stages that those `wanted` need, and resolves their images, all at once. The first failure ends the rest. */
 export async function prepare(
-  target: Stage,
+  wanted: readonly Stage[],
   stages: readonly Stage[],
   { build, resolver, signal }: { build: BuildScope; resolver: ImageResolver; signal: AbortSignal },
 ): Promise<Prepared> {
   const failed = new AbortController();
   const preparation = new Preparation(stages, build, resolver, AbortSignal.any([signal, failed.signal]));
   try {
-    await preparation.visit(target);
+    await Promise.all(wanted.map((stage) => preparation.visit(stage)));
   } catch (error) {
     failed.abort(error);
     throw error;

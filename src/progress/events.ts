@@ -31,7 +31,17 @@ export type BuildEvent =
     }
   | { readonly type: 'vertex.completed'; readonly time: number; readonly vertex: Digest; readonly cached: boolean }
   | { readonly type: 'vertex.failed'; readonly time: number; readonly vertex: Digest; readonly message: string }
-  | { readonly type: 'warning'; readonly time: number; readonly message: string; readonly code?: string; readonly range?: SourceRange }
+  | {
+      readonly type: 'warning';
+      readonly time: number;
+      readonly message: string;
+      readonly code?: string;
+      readonly range?: SourceRange;
+      /** Of a rule of the linter: its name, what it asks for, and where that is described. */
+      readonly rule?: string;
+      readonly description?: string;
+      readonly url?: string;
+    }
   /** Work outside the graph: exporting, pushing a layer. `id` groups started, progress and completed. */
   | { readonly type: 'task.started'; readonly time: number; readonly id: string; readonly name: string }
   | { readonly type: 'task.progress'; readonly time: number; readonly id: string; readonly current: number; readonly total?: number }

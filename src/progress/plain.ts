@@ -1,6 +1,7 @@
 import { printable } from '../diagnostics/printable.ts';
 import { renderFinding } from '../diagnostics/render.ts';
 import type { BuildEvent } from './events.ts';
+import { lintSummary, type Violation } from './lint-summary.ts';
 import { OutputLines } from './output-lines.ts';
 import { formatAge, formatBytes } from './units.ts';
 
@@ -38,6 +39,7 @@ class PlainDrawing {
   readonly #names = new Map<string, string>();
   /** Steps that have begun and not ended, by vertex digest or task id. */
   readonly #open = new Map<string, Step>();
+  readonly #violations: Violation[] = [];
   #steps = 0;
 
   constructor(color: boolean) {
@@ -68,12 +70,12 @@ class PlainDrawing {
       case 'vertex.failed':
         return this.#end(event.vertex, event.time, () => `ERROR: ${oneLine(event.message)}`);
       case 'warning':
-        return `${renderFinding({ ...event, severity: 'warning' }, { color: this.#color })}\n`;
+        return this.#warning(event);
       case 'build.completed':
-        return this.#endAll(event.time) + result(event);
+        return this.#endAll(event.time) + result(event) + lintSummary(this.#violations, this.#color);
       case 'build.failed':
         // The error itself is shown by the one who called for the build: it has the source line and the hint.
-        return this.#endAll(event.time);
+        return this.#endAll(event.time) + lintSummary(this.#violations, this.#color);
     }
   }
 
@@ -85,6 +87,13 @@ class PlainDrawing {
     const step = { number: ++this.#steps, startedMs: time, streams, progressMs: Number.NEGATIVE_INFINITY };
     this.#open.set(id, step);
     return { step, text: `#${step.number} ${oneLine(name)}\n` };
+  }
+
+  /** What rules find is kept for the end, where it is not drowned by the output of the steps. */
+  #warning(event: Of<'warning'>): string {
+    if (event.rule === undefined) return `${renderFinding({ ...event, severity: 'warning' }, { color: this.#color })}\n`;
+    this.#violations.push({ ...event, rule: event.rule });
+    return '';
   }
 
   #output({ vertex, time, stream, text }: Of<'vertex.output'>): string {
