@@ -37,6 +37,8 @@ export interface Heredoc {
   /** True for `<<-`: leading tabs are already removed from `content`. */
   readonly chomp: boolean;
   readonly content: string;
+  /** The content as written, its leading tabs too. */
+  readonly raw: string;
   readonly range: Range;
 }
 

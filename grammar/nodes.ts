@@ -187,7 +187,8 @@ function makeHeredocs(direct: CstNode, tokens: readonly IToken[], making: Making
     if (!body || !payloadOf(body).heredoc?.terminated) reportOpenHeredoc(start, rangeOf(token, making), making.report);
     const from = body?.startOffset ?? endOf(bodies.at(-1) ?? token);
     const range = making.positions.range(from, body ? bodyEnd(making.file, body) : from);
-    return { ...start, content: body ? payloadOf(body).value : '', range };
+    const raw = body ? payloadOf(body).value : '';
+    return { ...start, content: start.chomp ? raw.replace(/^\t+/gm, '') : raw, raw, range };
   });
 }
 

@@ -135,7 +135,7 @@ export class Scanner {
     if (!heredoc || (this.#nextBody === this.#bodies.length - 1) !== (which === 'last')) return null;
     this.#nextBody++;
     const body = this.#file.slice(offset, heredoc.contentEnd);
-    return this.#raw(offset, heredoc.end, { value: heredoc.start.chomp ? body.replace(/^\t+/gm, '') : body, heredoc });
+    return this.#raw(offset, heredoc.end, { value: body, heredoc });
   }
 
   /** `--name` or `--name=value`. */

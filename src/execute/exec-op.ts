@@ -10,6 +10,9 @@ import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type 
 import { OutputLog } from './output-log.ts';
 import { looseSource } from './source-ops.ts';
 
+/** Source: BuildKit, executor/oci, `defaultHostname`. */
+const defaultHostname = 'buildkitsandbox';
+
 /** RUN. */
 export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteContext): Op<Result> {
   const own = execFields(spec);
@@ -60,6 +63,7 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   field('mounts', spec.mounts),
   field('network', spec.network),
   field('hosts', spec.hosts),
+  field('hostname', spec.hostname ?? null),
   field('platform', spec.platform),
 ];
 
@@ -93,7 +97,7 @@ async function execute(
       mounts: mounts.flatMap((mount) => mountOf(mount, inputs)),
       network: spec.network,
       hosts: spec.hosts.map(({ name, ip }) => `${ip} ${name}`),
-      hostname: 'buildkitsandbox',
+      hostname: spec.hostname ?? defaultHostname,
       commit: true,
       stdin: false,
     },

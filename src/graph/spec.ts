@@ -50,6 +50,8 @@ export interface ExecSpec {
   readonly network: NetworkMode;
   /** Lines of /etc/hosts besides the usual ones. */
   readonly hosts: readonly HostSpec[];
+  /** From BUILDKIT_SANDBOX_HOSTNAME; without one it is BuildKit's own default. */
+  readonly hostname?: string;
   readonly platform: Platform;
 }
 

@@ -8,7 +8,7 @@ import type { Index, Manifest } from '../oci/manifest.ts';
 /** Source of the order: image-spec, specs-go/v1/config.go; Docker's fields after them, as in moby's docker/image-spec. */
 export function encodeConfig(config: ImageConfig): Buffer {
   return encode(
-    pick(config, ['created', 'author', 'architecture', 'os', 'os.version', 'variant', 'config', 'rootfs', 'history'], {
+    pick(config, ['created', 'author', 'architecture', 'os', 'os.version', 'os.features', 'variant', 'config', 'rootfs', 'history'], {
       config: (value) =>
         pick(value, containerConfigKeys, {
           ExposedPorts: sorted,
@@ -44,7 +44,7 @@ const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const descriptor = (value: Descriptor) =>
   pick(value, ['mediaType', 'digest', 'size', 'annotations', 'platform'], {
     annotations: sorted,
-    platform: (platform) => pick(platform, ['architecture', 'os', 'os.version', 'variant']),
+    platform: (platform) => pick(platform, ['architecture', 'os', 'os.version', 'os.features', 'variant']),
   });
 
 /** The named properties, in this order; those that are not there are left out. */

@@ -59,6 +59,7 @@ export interface ImageConfig {
   readonly os: string;
   readonly variant?: string;
   readonly 'os.version'?: string;
+  readonly 'os.features'?: readonly string[];
   readonly created?: string;
   readonly author?: string;
   readonly config?: ContainerConfig;

@@ -50,6 +50,7 @@ export function parseImageConfig(bytes: Uint8Array, what = 'the image config'): 
     architecture: shape.required('architecture', (key) => shape.string(key)),
     os: shape.required('os', (key) => shape.string(key)),
     ...strings(shape, ['variant', 'os.version', 'created', 'author']),
+    ...lists(shape, ['os.features']),
     ...(config && { config: containerConfig(config) }),
     rootfs: { type: 'layers', diff_ids: diffIDs(rootfs, what) },
     ...(history && { history }),
@@ -73,6 +74,7 @@ function platform(shape: Shape): Platform {
     os: shape.string('os') ?? '',
     architecture: shape.string('architecture') ?? '',
     ...strings(shape, ['variant', 'os.version']),
+    ...lists(shape, ['os.features']),
   };
 }
 

@@ -19,6 +19,8 @@ export interface BuildScope {
   /** `NAME=value` of the predefined proxy variables, in both cases. */
   readonly proxyEnv: readonly string[];
   readonly network: NetworkMode;
+  /** That of RUN, where the build chooses one. */
+  readonly hostname: string | undefined;
   readonly targetPlatform: Platform;
   /** The build context. */
   readonly context: Vertex<Spec>;

@@ -1,4 +1,5 @@
 import { type ContainerConfig, containerConfigKeys } from '../oci/image-config.ts';
+import { Environment } from './environment.ts';
 
 /** The PATH of an image whose base has none. Source: BuildKit, util/system, `DefaultPathEnvUnix`. */
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -10,8 +11,8 @@ export type PlainConfig = Omit<ContainerConfig, Named>;
 
 /** The fields that instructions add names to, one by one: a long file does not copy them for each. */
 export interface NamedConfig {
-  /** ENV. A name keeps its first place. */
-  readonly env: Map<string, string>;
+  /** ENV. */
+  readonly env: Environment;
   readonly labels: Map<string, string>;
   readonly ports: Set<string>;
   readonly volumes: Set<string>;
@@ -22,7 +23,7 @@ export function splitConfig(config: ContainerConfig | null = {}): { plain: Plain
   const { Env, Labels, ExposedPorts, Volumes, ...rest } = config ?? {};
   const known = plainKeys.filter((key) => key !== 'OnBuild' && (rest[key] ?? undefined) !== undefined);
   const named: NamedConfig = {
-    env: new Map((Env ?? []).map(splitVariable)),
+    env: new Environment(Env ?? []),
     labels: new Map(Object.entries(Labels ?? {})),
     ports: new Set(Object.keys(ExposedPorts ?? {})),
     volumes: new Set(Object.keys(Volumes ?? {})),
@@ -31,7 +32,7 @@ export function splitConfig(config: ContainerConfig | null = {}): { plain: Plain
 }
 
 export const copyNames = ({ env, labels, ports, volumes }: NamedConfig): NamedConfig => ({
-  env: new Map(env),
+  env: new Environment(env.variables),
   labels: new Map(labels),
   ports: new Set(ports),
   volumes: new Set(volumes),
@@ -44,7 +45,7 @@ export const copyNames = ({ env, labels, ports, volumes }: NamedConfig): NamedCo
 export function finishedConfig(plain: PlainConfig, named: NamedConfig, labels: Readonly<Record<string, string>> = {}): ContainerConfig {
   const all: ContainerConfig = {
     ...plain,
-    Env: [...named.env].map(([name, value]) => `${name}=${value}`),
+    Env: named.env.variables,
     Labels: sorted([...named.labels, ...Object.entries(labels)]),
     ExposedPorts: sorted([...named.ports].map((port) => [port, {}])),
     Volumes: sorted([...named.volumes].map((path) => [path, {}])),
@@ -63,11 +64,6 @@ const plainKeys = [
   'OnBuild',
   'Shell',
 ] as const satisfies readonly (keyof PlainConfig)[];
-
-function splitVariable(variable: string): [string, string] {
-  const at = variable.indexOf('=');
-  return at === -1 ? [variable, ''] : [variable.slice(0, at), variable.slice(at + 1)];
-}
 
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === false) return true;

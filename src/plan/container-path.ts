@@ -3,6 +3,16 @@ import { posix } from 'node:path';
 /** `path` as seen from `directory` inside the image: absolute, clean, without a trailing `/`. `..` stops at the root. */
 export const absolutePath = (directory: string, path: string): string => withoutSlash(posix.resolve('/', directory, path));
 
+/**
+ * What WORKDIR makes of the working directory: an absolute path as it was written, a relative one joined to `current`; an empty one changes
+ * nothing. Source: BuildKit, util/system, `NormalizeWorkdir`.
+ */
+export function nextWorkdir(current: string, path: string): string {
+  const parent = current.startsWith('/') ? current : absolutePath('/', current);
+  if (path === '') return parent;
+  return path.startsWith('/') ? path : absolutePath(parent, path);
+}
+
 /** As absolutePath, for a destination of COPY: a trailing `/` (or `/.`, `.`, an empty path) means a directory and is kept. */
 export function destinationPath(directory: string, path: string): string {
   const clean = absolutePath(directory, path);

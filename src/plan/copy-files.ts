@@ -5,7 +5,7 @@ import { destinationPath } from './container-path.ts';
 import { expandBody } from './expansion.ts';
 import { booleanFlag, expandFlag, type FlagValue, listFlag, textFlag } from './flags.ts';
 import { addHistory, workingDirectory } from './stage-state.ts';
-import { expandArg, expandAt, invalid, rangeIn, rangeOf, requireArgs, type Step, unsupported } from './step.ts';
+import { expandArg, invalid, rangeIn, rangeOf, requireArgs, type Step, unsupported } from './step.ts';
 import { stepName } from './step-name.ts';
 
 interface Variation {
@@ -29,7 +29,7 @@ export function lowerFiles(step: Step, variation: Variation): void {
     instruction: instruction.name === 'ADD' ? 'ADD' : 'COPY',
     sources: files.length > 0 ? files.map(({ name }) => escapePattern(name)) : patterns,
     destination: destinationPath(workingDirectory(state), target),
-    exclude: listFlag(step, 'exclude').map(({ value, range }) => expandAt(step, value, range)),
+    exclude: listFlag(step, 'exclude').map(({ value }) => value),
     ...(chown && { chown }),
     ...(chmod && { chmod }),
     link: booleanFlag(step, 'link') ?? false,

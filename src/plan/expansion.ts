@@ -42,12 +42,12 @@ export function expandBody(body: string, scope: Scope, place: Omit<Place, 'escap
 }
 
 /** A line for people: expanded where every variable of it is known and short, else as it was written. Never fails. */
-export function expandForDisplay(line: string, scope: Scope, escapeCharacter: Place['escape']): string {
+export function expandForDisplay(line: string, scope: Scope, escapeCharacter: Place['escape'], quotes: 'keep' | 'remove' = 'keep'): string {
   const lookup = (name: string): string | undefined => {
     const value = scope.get(name);
     return value !== undefined && value.length <= maxShownValue ? value : undefined;
   };
-  const { text, unset, error } = expandWord(line, lookup, { escape: escapeCharacter, quotes: 'keep' });
+  const { text, unset, error } = expandWord(line, lookup, { escape: escapeCharacter, quotes });
   return error === undefined && unset.length === 0 ? text : line;
 }
 

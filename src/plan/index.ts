@@ -9,6 +9,7 @@ import { finishedConfig } from './container-config.ts';
 import { expansionBudget } from './expansion.ts';
 import { targetStage } from './find-stage.ts';
 import { globalArgs } from './global-args.ts';
+import { imagePlatform } from './image-platform.ts';
 import { lintBases, lintFroms } from './lint/view.ts';
 import { lowerStages } from './lower-stage.ts';
 import type { ImageResolver, Plan } from './plan.ts';
@@ -16,6 +17,7 @@ import type { PlanOptions } from './plan-options.ts';
 import { prepare } from './prepare.ts';
 import { proxyEnv } from './proxy-env.ts';
 import { verticesOf } from './reachable.ts';
+import { sandboxHostname } from './sandbox-hostname.ts';
 import type { StageState } from './stage-state.ts';
 import { readStages, type Stage, splitSections, stageNameOf } from './stages.ts';
 import { unknownFilters, unusedBuildArgs } from './warnings.ts';
@@ -44,7 +46,7 @@ export async function plan(
       state.vertex,
       states.values().map(({ vertex }) => vertex),
     ),
-    platform: options.platform ?? state.platform,
+    platform: imagePlatform(state.imagePlatform, options.platform),
     config: finishedConfig(state.config, state.named, options.labels),
     author: state.author,
     baseHistory: state.baseHistory,
@@ -114,6 +116,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     globalArgs: values,
     proxyEnv: proxyEnv(buildArgs, options.environment),
     network: options.network ?? 'default',
+    hostname: sandboxHostname(buildArgs),
     targetPlatform,
     context: options.mainContext ?? vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
     namedContexts: options.namedContexts ?? new Map(),
@@ -145,6 +148,4 @@ function defaultsOf(...[globals, given, source]: Parameters<typeof globalArgs>):
 function refuseUnbuilt(values: ReadonlyMap<string, string>, { buildArgs = {}, environment = {} }: PlanOptions): void {
   const epoch = buildArgs.SOURCE_DATE_EPOCH ?? environment.SOURCE_DATE_EPOCH ?? values.get('SOURCE_DATE_EPOCH');
   if (epoch) throw new BuildError('UNSUPPORTED', 'SOURCE_DATE_EPOCH is not built yet', { hint: 'build without it' });
-  if (buildArgs.BUILDKIT_SANDBOX_HOSTNAME)
-    throw new BuildError('UNSUPPORTED', 'BUILDKIT_SANDBOX_HOSTNAME is not built yet', { hint: 'build without it' });
 }

@@ -60,14 +60,15 @@ function lowerStage(stage: Stage, surroundings: Surroundings): StageState {
 
 function startOf(stage: Stage, triggers: number, { prepared, all, build, states }: Surroundings): StageState {
   const { base, from } = stage;
-  const platform = stage.platform ?? build.targetPlatform;
   const numbering = numberingOf(stage, all, triggers);
-  if (base.kind === 'scratch') return scratchState({ platform, numbering });
+  // There is nothing that --platform could choose.
+  if (base.kind === 'scratch') return scratchState({ platform: build.targetPlatform, numbering });
   if (base.kind === 'stage') {
     const state = states.get(base.stage);
     if (!state) throw new TypeError('a stage was lowered before its base');
     return inheritedState(state, numbering);
   }
+  const platform = stage.platform ?? build.targetPlatform;
   if (base.kind === 'files') {
     const root = filesRoot(base.vertex, sourceRange(build, from.range));
     const state = scratchState({ platform, numbering }, root);
@@ -76,7 +77,12 @@ function startOf(stage: Stage, triggers: number, { prepared, all, build, states 
     return state;
   }
   const image = prepared.image(base.reference, platform);
-  const root = vertex(imageSpec(image), [], numbered(numbering, imageName(image)), sourceRange(build, from.range));
+  const origin = sourceRange(build, from.range);
+  // Nothing is fetched for an image without layers.
+  const root: Vertex<Spec> =
+    image.layers.length === 0
+      ? vertex({ kind: 'scratch' }, [], 'FROM scratch')
+      : vertex(imageSpec(image), [], numbered(numbering, imageName(image)), origin);
   return imageState(root, image, { platform: platformOf(image, platform), numbering });
 }
 

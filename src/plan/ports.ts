@@ -20,7 +20,7 @@ export function parsePorts(text: string): readonly string[] | undefined {
 }
 
 function parseRange(text: string): readonly [number, number] | undefined {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const match = /^(\+?0*\d{1,5})(?:-(\+?0*\d{1,5}))?$/.exec(text);
   if (!match) return undefined;
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);

@@ -8,9 +8,11 @@ const names = new Set(
 /** The names, for suggestions. */
 export const signalNames: readonly string[] = [...names].map((name) => `SIG${name}`);
 
-/** Whether STOPSIGNAL takes this: a number other than 0, or a name of Linux, in any case, with or without `SIG`. */
+/**
+ * Whether STOPSIGNAL takes this: any number but 0 (BuildKit asks no more of it), or a name of Linux, in any case, with or without `SIG`.
+ */
 export function isSignal(text: string): boolean {
-  if (/^\d+$/.test(text)) return Number(text) > 0 && Number(text) <= 64;
+  if (/^[-+]?\d{1,18}$/.test(text)) return Number(text) !== 0;
   const name = text.toUpperCase().replace(/^SIG/, '');
   return names.has(name) || /^RTMIN\+(?:[1-9]|1[0-5])$/.test(name) || /^RTMAX-(?:[1-9]|1[0-4])$/.test(name);
 }

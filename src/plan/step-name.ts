@@ -7,7 +7,9 @@ export function stepName(step: Step, note = ''): string {
   const { instruction, state, build, triggeredBy } = step;
   const [firstLine = ''] = instruction.text.split('\n', 1);
   const arguments_ = firstLine.slice(instruction.name.length);
-  const line = `${instruction.name}${expandForDisplay(arguments_, state.scope, build.escape)}${note}`;
+  // What a RUN hands to its shell keeps its quotes.
+  const quotes = instruction.name === 'RUN' ? 'keep' : 'remove';
+  const line = `${instruction.name}${expandForDisplay(arguments_, state.scope, build.escape, quotes)}${note}`;
   return numbered(state.numbering, triggeredBy ? `ONBUILD ${line}` : line);
 }
 

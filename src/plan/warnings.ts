@@ -6,7 +6,19 @@ import type { Stage } from './stages.ts';
 import { didYouMean } from './suggestion.ts';
 
 /** Build arguments that mean something without any ARG. */
-const meaningful: readonly string[] = ['BUILDKIT_CACHE_MOUNT_NS', 'BUILDKIT_SYNTAX'];
+const meaningful: readonly string[] = [
+  'BUILDKIT_BUILD_NAME',
+  'BUILDKIT_CACHE_MOUNT_NS',
+  'BUILDKIT_CONTEXT_KEEP_GIT_DIR',
+  'BUILDKIT_DOCKERFILE_CHECK',
+  'BUILDKIT_INLINE_CACHE',
+  'BUILDKIT_MULTI_PLATFORM',
+  'BUILDKIT_SANDBOX_HOSTNAME',
+  'BUILDKIT_SBOM_SCAN_CONTEXT',
+  'BUILDKIT_SBOM_SCAN_STAGE',
+  'BUILDKIT_SYNTAX',
+  'SOURCE_DATE_EPOCH',
+];
 
 /** Build arguments that nothing takes: a slip of the pen, most often. */
 export function unusedBuildArgs(

@@ -1,5 +1,5 @@
 import { splitKeyValue } from '../../../grammar/key-values.ts';
-import { addHistory } from '../stage-state.ts';
+import { addHistory, define } from '../stage-state.ts';
 import { expandAt, invalid, rangeOfArg, requireArgs, type Step } from '../step.ts';
 
 /** Never part of a RUN's environment. Source: BuildKit, `nonEnvArgs`. */
@@ -21,7 +21,7 @@ function declare(step: Step, word: string, index: number): string {
   const { name, value: text } = splitKeyValue(word) ?? { name: word, value: undefined };
   if (name === '') throw invalid(step, 'ARG has an empty name', { range: rangeOfArg(step, index) });
   const value = valueFor(step, name, text, index);
-  if (value !== undefined && !outsideEnvironment.includes(name)) state.scope.set(name, value);
+  if (value !== undefined && !outsideEnvironment.includes(name)) define(state, name, value);
   state.args.set(name, value);
   return value === undefined ? name : `${name}=${value}`;
 }

@@ -47,7 +47,8 @@ function durationFlag(step: Step, name: string): number {
 function retriesFlag(step: Step): number {
   const flag = textFlag(step, 'retries');
   if (!flag) return 0;
-  if (/^\d{1,9}$/.test(flag.value)) return Number(flag.value);
+  const retries = /^\+?0*\d{1,10}$|^-0+$/.test(flag.value) ? Math.abs(Number(flag.value)) : Number.NaN;
+  if (retries < 2 ** 31) return retries;
   throw invalid(step, `"--retries" is a number of 0 or more, not "${flag.value}"`, { range: flag.range });
 }
 

@@ -30,6 +30,7 @@ export function lowerRun(step: Step): void {
     mounts,
     network: networkMode(step),
     hosts: build.hosts,
+    ...(build.hostname !== undefined && { hostname: build.hostname }),
     platform: state.platform,
   };
   state.vertex = vertex<Spec>(spec, inputs, stepName(step, program.note), rangeOf(step));
@@ -43,6 +44,9 @@ interface Program {
   readonly note: string;
 }
 
+/** One word that begins a heredoc, and nothing else. Source: BuildKit, parser, `heredocFromMatch`. */
+const onlyHeredoc = /^\d*<<-?(?:[^\s<"'\\]|\\.|"[^"<]*"|'[^'<]*')+$/;
+
 /**
  * A heredoc as the only argument is itself the text for the SHELL, so that any shell will do; one that begins with `#!` is a file
  * that the SHELL starts. Heredocs within a command are given back to the SHELL as they were.
@@ -53,8 +57,8 @@ function readProgram(step: Step, inputs: Vertex<Spec>[]): Program {
   const [heredoc] = instruction.heredocs;
   if (instruction.args.length === 0) throw invalid(step, 'RUN has no command');
   if (!heredoc || instruction.form === 'exec') return { argv: commandLine(step), mounts: [], note: '' };
-  if (!/^\d*<<-?[^\s<]+$/.test(text.trim())) {
-    const bodies = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`);
+  if (!onlyHeredoc.test(text.trim())) {
+    const bodies = instruction.heredocs.map(({ name, raw }) => `\n${raw}${name}`);
     return { argv: withShell(state, `${text}${bodies.join('')}`), mounts: [], note: '' };
   }
   const note = summaryOf(heredoc.content);

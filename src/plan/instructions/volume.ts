@@ -7,7 +7,7 @@ export function lowerVolume(step: Step): void {
   requireArgs(step, 1);
   const { instruction, state } = step;
   const paths = instruction.args.map((_, index) => {
-    const path = expandArg(step, index).trim();
+    const path = expandArg(step, index);
     if (path === '') throw invalid(step, 'a path of VOLUME is empty', { range: rangeOfArg(step, index) });
     return path;
   });
