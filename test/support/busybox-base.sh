@@ -5,7 +5,7 @@ layout=$1
 work=$(mktemp -d "${TMPDIR:-/tmp}/cooper-busybox-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-mkdir -p "$root/bin" "$root/etc" "$root/root" "$root/home/user" "$root/tmp"
+mkdir -p "$root/bin" "$root/dev" "$root/etc" "$root/proc" "$root/root" "$root/home/user" "$root/sys" "$root/tmp"
 chmod 755 "$root" "$root"/* "$root/home/user"
 chmod 1777 "$root/tmp"
 cp "$(command -v busybox)" "$root/bin/busybox"

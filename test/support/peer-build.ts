@@ -2,24 +2,15 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { History } from '../../src/oci/image-config.ts';
+import type { Subject } from './cases.ts';
 import { type Cooper, makeCooper } from './cooper.ts';
 import { type Containers, containers, tool } from './tools.ts';
 
 /** What a build gave, in lines that can be compared; a build that failed gave one line that says so. */
 export interface Outcome {
   readonly lines: readonly string[];
-  /** Of cooper's image. */
-  readonly history?: readonly History[];
   /** Why it failed. */
   readonly error?: string;
-}
-
-/** A context that is built twice. `args` are flags that both understand. */
-export interface Subject {
-  readonly name: string;
-  readonly context: string;
-  readonly args: readonly string[];
 }
 
 /** Paths, as tree.py describes them. */
@@ -69,11 +60,9 @@ const stubs: ReadonlySet<string> = new Set([
 ]);
 
 /** Builds with cooper, all in one store; umoci unpacks what it made. */
-export async function makeOwn(
-  base: Tree,
-): Promise<{ build(subject: Subject): Promise<Outcome>; readonly cooper: Cooper } & AsyncDisposable> {
+export async function makeOwn(base: Tree): Promise<{ build(subject: Subject): Promise<Outcome> } & AsyncDisposable> {
   const cooper = await makeCooper();
-  return { build: (subject) => buildWithCooper(cooper, base, subject), cooper, [Symbol.asyncDispose]: () => cooper[Symbol.asyncDispose]() };
+  return { build: (subject) => buildWithCooper(cooper, base, subject), [Symbol.asyncDispose]: () => cooper[Symbol.asyncDispose]() };
 }
 
 async function buildWithCooper(cooper: Cooper, base: Tree, { name, context, args }: Subject): Promise<Outcome> {
@@ -85,14 +74,14 @@ async function buildWithCooper(cooper: Cooper, base: Tree, { name, context, args
   const work = join(cooper.directory, `${name}.image`);
   await mkdir(work);
   await tool('skopeo', ['copy', '--quiet', `oci:${cooper.root}:docker.io/library/${name}:latest`, `oci:${work}/layout:x`]);
-  const { config = {}, history } = await readConfig(join(work, 'layout'));
+  const { config = {} } = await readConfig(join(work, 'layout'));
   const tree = await unpackedTree(`${work}/layout:x`, join(work, 'root'));
   await rm(work, { recursive: true, force: true });
-  return { lines: describe(tree, base, config), history };
+  return { lines: describe(tree, base, config) };
 }
 
 /** The config of the only image in a layout. */
-async function readConfig(layout: string): Promise<{ config?: Config; history: readonly History[] }> {
+async function readConfig(layout: string): Promise<{ config?: Config }> {
   const blob = (digest: string): string => join(layout, 'blobs', digest.replace(':', '/'));
   const index = await readJson<{ manifests: readonly [{ digest: string }] }>(join(layout, 'index.json'));
   const manifest = await readJson<{ config: { digest: string } }>(blob(index.manifests[0].digest));
