@@ -1,18 +1,21 @@
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
+import type { Access } from './context/git-access.ts';
 import { readSecrets } from './context/secrets.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
+import { RemoteSources } from './execute/remote-sources.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { LintWarning } from './plan/lint/linter.ts';
+import { proxyEnv } from './plan/proxy-env.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
@@ -109,6 +112,8 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
 
   const session = await opening;
+  const secrets = await readSecrets(options.secrets ?? []);
+  const remote = cleanup.use(new RemoteSources(session.store.fetched, accessOf(options, secrets)));
   const layers = new LayerProvider(session.store, session.worker);
   const registry = new Registry({ environment: options.environment ?? {} });
   cleanup.defer(() => registry.close());
@@ -129,15 +134,16 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   });
 
   const annotations = annotationsOf(options.annotations ?? [], planned.platform);
-  await giveToWorker(session, directories, options, signal);
+  await giveToWorker(session, directories, secrets, signal);
   const wanted = wantedParts(options);
   const graph = await executeGraph(
     planned,
     {
       ...session,
       layers,
+      remote,
       ignored,
-      secrets: new Set(options.secrets?.map(({ id }) => id)),
+      secrets: new Set(secrets.keys()),
       noCache: ({ digest }) => options.noCache === true || planned.noCache.has(digest),
       wanted,
       emit,
@@ -152,15 +158,21 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
 }
 
+/** What fetching may use: proxies as the steps of the build have them, and secrets by their names. */
+function accessOf({ environment = {}, buildArgs = {} }: BuildOptions, secrets: ReadonlyMap<string, Buffer>): Access {
+  const proxies = proxyEnv(new Map(Object.entries(buildArgs)), environment).map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
+  return { environment: { ...environment, ...Object.fromEntries(proxies) }, secret: (id) => secrets.get(id) };
+}
+
 /** What the graph names by handle or id: directories of contexts, the secrets. */
 async function giveToWorker(
   { worker }: Session,
   directories: ReadonlyMap<string, string>,
-  { secrets = [] }: BuildOptions,
+  secrets: ReadonlyMap<string, Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
   for (const [handle, path] of directories) await worker.call('handle.open', { handle, path, access: 'read' }, { signal });
-  for (const [id, value] of await readSecrets(secrets)) {
+  for (const [id, value] of secrets) {
     await worker.call('secret.put', { id, base64: value.toString('base64') }, { signal });
   }
 }

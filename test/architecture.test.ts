@@ -12,8 +12,14 @@ const rules: Readonly<Record<string, { may: readonly string[]; why: string }>> =
   'src/oci': { may: ['src/diagnostics'], why: 'the words of the specification know nobody; they may say what is wrong with a text' },
   'src/diagnostics': { may: [], why: 'errors are known to all and know nobody' },
   'src/graph': { may: [], why: 'plain data: it can be printed and compared' },
-  'src/plan': { may: ['grammar', 'src/graph', 'src'], why: 'plans without a store, a worker or a registry: it asks an ImageResolver' },
-  'src/context': { may: [], why: 'reads what the user wrote; the worker that walks it is not its matter' },
+  'src/plan': {
+    may: ['grammar', 'src/context', 'src/graph', 'src'],
+    why: 'plans without a store, a worker or a registry: it asks an ImageResolver; how references to remotes read it has from the context',
+  },
+  'src/context': {
+    may: ['src/registry'],
+    why: "reads what the user wrote, from URLs by the registry's HTTP; the worker that walks it is not its matter",
+  },
   'src/solve': { may: ['src/graph', 'src/progress'], why: 'schedules ops: it knows no instruction, no worker and no store' },
   'src/execute': {
     may: ['src/context', 'src/graph', 'src/plan', 'src/progress', 'src/registry', 'src/solve', 'src/store', 'src/worker', 'src'],

@@ -4,6 +4,7 @@ import type { Vertex } from '../graph/vertex.ts';
 import type { LayerForm } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { LayerProvider } from './layer-provider.ts';
+import type { RemoteSources } from './remote-sources.ts';
 
 /** What the ops of one build share. */
 export interface ExecuteContext {
@@ -12,6 +13,8 @@ export interface ExecuteContext {
   readonly usage: LayerUsage;
   /** What a context leaves out, by its name; the same name is its handle in the worker. */
   readonly ignored: ReadonlyMap<string, IgnoreRules>;
+  /** What is fetched by http and git. */
+  readonly remote: RemoteSources;
   /** Ids of the secrets that were given to the worker. */
   readonly secrets: ReadonlySet<string>;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;

@@ -7,7 +7,7 @@ import type { Selection, Source } from '../worker/protocol.ts';
 import { contentOf, contentOfSelection, sameContent } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { copySourceError } from './copy-source-error.ts';
-import { asFilesystem, chainOf, type Result, sourceOf } from './filesystem.ts';
+import { asFilesystem, chainOf, type Result, readySource } from './filesystem.ts';
 import { keepLayer } from './keep-layer.ts';
 import { namesSomeone } from './owner.ts';
 import { looseSource } from './source-ops.ts';
@@ -37,10 +37,13 @@ export function copyOp(vertex: Vertex<Spec>, spec: CopySpec, context: ExecuteCon
     },
     async contentKey([parent, source], signal) {
       const content = spec.link ? undefined : await contentOf(asFilesystem(parent), context, signal);
-      return makeKey(own, [...below(spec, 'parent content', content), looseField ?? (await select(sourceOf(source), signal))]);
+      return makeKey(own, [
+        ...below(spec, 'parent content', content),
+        looseField ?? (await select(await readySource(source, signal), signal)),
+      ]);
     },
     async run([parent, source], { signal, key }) {
-      const outcome = await copy(vertex, spec, context, { parent, source: sourceOf(source) }, signal);
+      const outcome = await copy(vertex, spec, context, { parent, source: await readySource(source, signal) }, signal);
       if (!looseField || looseField[1] === outcome.selected[1]) return outcome;
       // A file changed under our hands: what was copied is what is recorded.
       context.onWarning(`the build context changed while "${vertex.name}" copied it`);

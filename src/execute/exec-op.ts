@@ -6,7 +6,18 @@ import type { Op, Outcome, RunContext } from '../solve/op.ts';
 import type { SandboxMount, SandboxResult, SnapshotID, Source } from '../worker/protocol.ts';
 import { contentOf, contentOfSelection, wholeOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
-import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, sourceOf, stack } from './filesystem.ts';
+import {
+  allPacked,
+  asFilesystem,
+  chainOf,
+  type Filesystem,
+  Layer,
+  nameOf,
+  type Result,
+  readySource,
+  sourceOf,
+  stack,
+} from './filesystem.ts';
 import { OutputLog } from './output-log.ts';
 import { looseSource } from './source-ops.ts';
 
@@ -32,7 +43,7 @@ export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteCon
       return makeKey(own, [['root', keyAt(inputs, 0).digest], ...(await Promise.all(mounts))]);
     },
     async contentKey(inputs, signal) {
-      const mounts = binds.map((bind) => bindField(bind, sourceOf(inputs[bind.input]), signal));
+      const mounts = binds.map(async (bind) => bindField(bind, await readySource(inputs[bind.input], signal), signal));
       return makeKey(own, [['root content', await contentOf(asFilesystem(inputs[0]), context, signal)], ...(await Promise.all(mounts))]);
     },
     async run(inputs, run) {
@@ -80,7 +91,7 @@ async function execute(
 ): Promise<Ran> {
   const { worker, layers } = context;
   const root = chainOf(asFilesystem(inputs[0]));
-  const sources = inputs.slice(1).map(sourceOf);
+  const sources = await Promise.all(inputs.slice(1).map((input) => readySource(input, signal)));
   const chains = [root, ...sources.flatMap((source) => (source.kind === 'chain' ? [source.chain] : []))];
   for (const chain of chains) await layers.ensureSnapshots(chain, signal);
   const mounts = withSecrets(vertex, spec, context.secrets);

@@ -13,11 +13,13 @@ import type { LayerProvider } from './layer-provider.ts';
 import { layerUsage } from './layer-usage.ts';
 import { opFor } from './ops.ts';
 import { RecordCache } from './record-cache.ts';
+import type { RemoteSources } from './remote-sources.ts';
 
 export interface ExecuteOptions {
   readonly worker: Worker;
   readonly store: Store;
   readonly layers: LayerProvider;
+  readonly remote: RemoteSources;
   readonly ignored: ExecuteContext['ignored'];
   readonly secrets: ReadonlySet<string>;
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
@@ -68,6 +70,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
   return {
     worker: options.worker,
     layers: options.layers,
+    remote: options.remote,
     usage: layerUsage(vertices, target, options.wanted),
     ignored: options.ignored,
     secrets: options.secrets,

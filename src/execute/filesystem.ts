@@ -8,6 +8,8 @@ export type Result = Filesystem | SourceResult;
 export interface SourceResult {
   readonly kind: 'source';
   readonly source: Source;
+  /** Sees to it that the worker has the files: those of a remote are fetched when somebody wants them. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** A stack of layers: base first. */
@@ -70,6 +72,12 @@ export function nameOf(filesystem: Filesystem): ChainID | 'scratch' {
 export function asFilesystem(result: Result | undefined): Filesystem {
   if (result?.kind !== 'filesystem') throw new Error('this input has no filesystem');
   return result;
+}
+
+/** What can be copied from, with its files fetched where they are of a remote. */
+export async function readySource(result: Result | undefined, signal: AbortSignal): Promise<Source> {
+  if (result?.kind === 'source') await result.ready?.(signal);
+  return sourceOf(result);
 }
 
 /** What can be copied from: a context, heredocs, or a filesystem. */

@@ -7,6 +7,7 @@ import { copyOp } from './copy-op.ts';
 import { execOp } from './exec-op.ts';
 import type { Result } from './filesystem.ts';
 import { mkdirOp } from './mkdir-op.ts';
+import { remoteOp } from './remote-op.ts';
 import { imageOp, looseOp, scratchOp } from './source-ops.ts';
 
 /** How each kind of vertex is done: what the solver asks for. Its errors tell the place in the Dockerfile. */
@@ -39,6 +40,9 @@ function bareOp(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result> {
     case 'local':
     case 'inline':
       return looseOp(vertex, context);
+    case 'http':
+    case 'git':
+      return remoteOp(vertex, spec, context);
     case 'exec':
       return execOp(vertex, spec, context);
     case 'copy':

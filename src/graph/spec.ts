@@ -5,7 +5,7 @@ import type { Platform } from '../oci/platform.ts';
 // The kinds of vertices. Close to BuildKit's LLB (source, exec, file ops), so that a definition of it can be mapped onto them later.
 // A vertex gives a filesystem: a chain of layers. Inputs are named by their place in `Vertex.inputs`.
 
-export type Spec = ImageSpec | ScratchSpec | LocalSpec | InlineSpec | ExecSpec | CopySpec | MkdirSpec;
+export type Spec = ImageSpec | ScratchSpec | LocalSpec | InlineSpec | HttpSpec | GitSpec | ExecSpec | CopySpec | MkdirSpec;
 
 /** The layers of an image that was resolved to a digest. No inputs. */
 export interface ImageSpec {
@@ -33,6 +33,35 @@ export interface LocalSpec {
 export interface InlineSpec {
   readonly kind: 'inline';
   readonly files: readonly { readonly name: string; readonly text: string; readonly mode: number }[];
+}
+
+/** One file from an http(s) URL. No inputs; it can only be copied or bound from: a directory with this one file. */
+export interface HttpSpec {
+  readonly kind: 'http';
+  readonly url: string;
+  /** The name of the file in the source: a name without `/`, not `.` or `..`. */
+  readonly filename: string;
+  /** The bytes must have it. Then nothing is asked of the server while the cache has all that is made of them. */
+  readonly checksum?: Digest;
+}
+
+/** The files of a git repository at one commit. No inputs; it can only be copied or bound from. */
+export interface GitSpec {
+  readonly kind: 'git';
+  /** As `parseGitUrl` gives it, with a scheme or `user@host:path`. */
+  readonly remote: string;
+  /** Commit, tag, branch or full reference; undefined for the default branch. */
+  readonly ref?: string;
+  /** Clean, without `/` around it; undefined for the whole tree. */
+  readonly subdir?: string;
+  /** Hex: a commit, or how it begins. */
+  readonly checksum?: string;
+  readonly keepGitDir: boolean;
+  readonly submodules: boolean;
+  /** What mtime the files have: that of their checkout, or that of the commit. */
+  readonly mtime: 'checkout' | 'commit';
+  /** Takes `checksum` (or a `ref` that is a commit) for the commit and does not ask where the reference stands now. */
+  readonly fetchByCommit: boolean;
 }
 
 /** RUN. Input 0 is the root filesystem, the others are what bind mounts show. */
@@ -109,7 +138,7 @@ export interface SecretMountSpec {
   readonly mode: number;
 }
 
-/** COPY and ADD. Input 0 is the stage so far, input 1 what is copied from (a `local`, `inline`, or any filesystem). */
+/** COPY and ADD. Input 0 is the stage so far, input 1 what is copied from (a `local`, `inline`, `http`, `git`, or any filesystem). */
 export interface CopySpec {
   readonly kind: 'copy';
   /** For messages: `COPY` or `ADD`. */

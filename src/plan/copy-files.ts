@@ -14,27 +14,38 @@ interface Variation {
   readonly unpack: boolean;
   /** Throws for a source that the instruction cannot take. */
   checkSource(source: string, index: number): void;
+  /** ADD: what a source that is no path stands for; undefined for a path. */
+  fetch?(source: string, index: number): RemoteFiles | undefined;
+}
+
+/** A source that is fetched: its vertex, and the pattern of its files there. */
+export interface RemoteFiles {
+  readonly vertex: Vertex<Spec>;
+  readonly pattern: string;
+  /** It is unpacked only where that is asked for. */
+  readonly unpack: boolean;
 }
 
 /** What COPY and ADD do alike: one vertex, one row of history. */
 export function lowerFiles(step: Step, variation: Variation): void {
   const { instruction, state } = step;
   requireArgs(step, 2);
-  const { patterns, files, target } = readArgs(step, variation);
+  const { patterns, remotes, files, target } = readArgs(step, variation);
+  const [remote] = remotes;
   const chown = expandFlag(step, 'chown');
   const chmod = checkedMode(step);
-  const source = files.length > 0 ? inlineVertex(files) : sourceVertex(step, variation.from);
+  const source = remote?.vertex ?? (files.length > 0 ? inlineVertex(files) : sourceVertex(step, variation.from));
   const spec: CopySpec = {
     kind: 'copy',
     instruction: instruction.name === 'ADD' ? 'ADD' : 'COPY',
-    sources: files.length > 0 ? files.map(({ name }) => escapePattern(name)) : patterns,
+    sources: remote ? [remote.pattern] : files.length > 0 ? files.map(({ name }) => escapePattern(name)) : patterns,
     destination: destinationPath(workingDirectory(state), target),
     exclude: listFlag(step, 'exclude').map(({ value }) => value),
     ...(chown && { chown }),
     ...(chmod && { chmod }),
     link: booleanFlag(step, 'link') ?? false,
     parents: variation.parents,
-    unpack: variation.unpack && files.length === 0,
+    unpack: remote ? remote.unpack : variation.unpack && files.length === 0,
   };
   state.vertex = vertex<Spec>(spec, [state.vertex, source], stepName(step), rangeOf(step));
   const words = [variation.parents && '--parents', chown && `--chown=${chown}`, chmod && `--chmod=${chmod}`];
@@ -44,20 +55,24 @@ export function lowerFiles(step: Step, variation: Variation): void {
 
 interface Arguments {
   readonly patterns: readonly string[];
+  readonly remotes: readonly RemoteFiles[];
   readonly files: InlineSpec['files'];
   /** As written, after expansion. */
   readonly target: string;
 }
 
-function readArgs(step: Step, { from, checkSource }: Variation): Arguments {
+function readArgs(step: Step, { from, checkSource, fetch }: Variation): Arguments {
   const { args, heredocs } = step.instruction;
   const last = args.length - 1;
   const patterns: string[] = [];
+  const remotes: RemoteFiles[] = [];
   for (const [index, word] of args.slice(0, last).entries()) {
     if (isHeredocWord(step, word)) continue;
     const source = expandArg(step, index);
     checkSource(source, index);
     patterns.push(source);
+    const remote = fetch?.(source, index);
+    if (remote) remotes.push(remote);
   }
   if (isHeredocWord(step, args[last] ?? '')) throw invalid(step, `the destination of ${step.instruction.name} cannot be a heredoc`);
   if (heredocs.length > 0 && from)
@@ -65,7 +80,10 @@ function readArgs(step: Step, { from, checkSource }: Variation): Arguments {
   if (heredocs.length > 0 && patterns.length > 0) {
     throw unsupported(step, 'files and heredocs in one instruction are not built yet', { hint: 'write two instructions' });
   }
-  return { patterns, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
+  if (remotes.length > 0 && patterns.length > 1) {
+    throw unsupported(step, 'several sources of which one is remote are not built yet', { hint: 'write an instruction for each' });
+  }
+  return { patterns, remotes, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
 }
 
 /** Whether an argument is the `<<EOF` of one of the instruction's heredocs. */

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BlobSource, type BlobStore, LayoutBlobStore, LayoutBlobs } from './blob-store.ts';
 import { CacheRecordFiles, type CacheRecords } from './cache-records.ts';
+import { FetchedFolders } from './fetched-folders.ts';
 import { LayerFactsFiles, type LayerFactsStore } from './layer-facts.ts';
 import { initializeLayout } from './layout.ts';
 import { OriginFiles, type Origins } from './origins.ts';
@@ -37,6 +38,7 @@ export class Store implements StoreReader {
   readonly layers: LayerFactsStore;
   readonly records: CacheRecords;
   readonly origins: Origins;
+  readonly fetched: FetchedFolders;
 
   private constructor(root: string, temporary: TemporaryFiles, locks: Locker) {
     this.root = root;
@@ -45,6 +47,7 @@ export class Store implements StoreReader {
     this.layers = new LayerFactsFiles(root, temporary);
     this.records = new CacheRecordFiles(root, temporary);
     this.origins = new OriginFiles(root, temporary);
+    this.fetched = new FetchedFolders(root, temporary);
   }
 
   /** Opens a store to write, and makes what is missing of it. The worker has taken the lease that `temporary` names. */
@@ -52,7 +55,8 @@ export class Store implements StoreReader {
     await storing('be made', async () => {
       // Only the owner may look in: setuid files lie in snapshots.
       await mkdir(root, { recursive: true, mode: 0o700 });
-      for (const folder of ['blobs/sha256', 'refs', 'layers', 'records', 'origins']) await mkdir(join(root, folder), { recursive: true });
+      for (const folder of ['blobs/sha256', 'refs', 'layers', 'records', 'origins', 'http', 'git'])
+        await mkdir(join(root, folder), { recursive: true });
     });
     const files = new TemporaryFiles(root, temporary);
     await files.prepare();

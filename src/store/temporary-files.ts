@@ -25,6 +25,13 @@ export class TemporaryFiles {
     return new TemporaryFile(path, await storing('make a temporary file', () => open(path, 'wx', 0o644)));
   }
 
+  /** An empty folder, for what is more than one file. */
+  async createFolder(): Promise<TemporaryFolder> {
+    const path = join(this.#directory, `folder-${process.pid}-${randomBytes(8).toString('hex')}`);
+    await storing('make a temporary folder', () => mkdir(path, { mode: 0o700 }));
+    return new TemporaryFolder(path);
+  }
+
   /** Makes or replaces `target`. With `sync` the bytes are on the disk before the name is. */
   async write(target: string, content: string | Uint8Array, { sync }: { sync: boolean }): Promise<void> {
     await using file = await this.create();
@@ -81,6 +88,28 @@ export class TemporaryFile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
     if (!this.#moved) await rm(this.#path, { force: true });
+  }
+}
+
+/** A folder that is being filled. Disposing of it removes it with all that is still in it. */
+export class TemporaryFolder implements AsyncDisposable {
+  /** Absolute. */
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Moves a folder in it to `target`, unless that is there. */
+  async moveNew(folder: string, target: string): Promise<void> {
+    await storing('name a folder', () => rename(folder, target)).catch((error) => {
+      // Somebody else was first.
+      if (!isErrno(error.cause, 'EEXIST') && !isErrno(error.cause, 'ENOTEMPTY')) throw error;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
   }
 }
 

@@ -97,7 +97,7 @@ export function testPlans(subject: string, rows: readonly Row[]): void {
   for (const { name, text, options, config, history, layers, names } of rows) {
     test(`${subject}: ${name}`, async () => {
       const result = await planOf(text, options);
-      const made = result.vertices.filter(({ spec }) => !['image', 'scratch', 'local', 'inline'].includes(spec.kind));
+      const made = result.vertices.filter(({ spec }) => !['image', 'scratch', 'local', 'inline', 'http', 'git'].includes(spec.kind));
       for (const [key, want] of Object.entries(config ?? {})) {
         assert.deepEqual(result.config[key as keyof ContainerConfig] ?? null, want, key);
       }

@@ -1,27 +1,36 @@
 import { lowerFiles } from '../copy-files.ts';
-import { booleanFlag, textFlag } from '../flags.ts';
-import { invalid, rangeOfArg, type Step, unsupported } from '../step.ts';
+import { booleanFlag, expandFlag, type FlagValue, textFlag } from '../flags.ts';
+import { isRemote, remoteVertex } from '../remote-source.ts';
+import { expandArg, invalid, type Step } from '../step.ts';
 
-const gitSource = /^(?:git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^https?:\/\/[^?#]+\.git(?:[?#]|$)/;
-
-/** ADD: as COPY, but a local archive is unpacked. */
+/** ADD: as COPY, but a local archive is unpacked, and URLs and git repositories are fetched. */
 export function lowerAdd(step: Step): void {
+  const unpack = booleanFlag(step, 'unpack');
+  const checksum = checksumFlag(step);
+  const keepGitDir = booleanFlag(step, 'keep-git-dir');
   lowerFiles(step, {
     from: undefined,
     parents: false,
-    unpack: booleanFlag(step, 'unpack') ?? true,
-    checkSource: (source, index) => requireLocal(step, source, index),
+    unpack: unpack ?? true,
+    checkSource() {},
+    fetch(source, index) {
+      const remote = remoteVertex(step, source, index, { checksum, keepGitDir });
+      return remote && { ...remote, unpack: remote.vertex.spec.kind === 'http' && unpack === true };
+    },
   });
-  const checksum = textFlag(step, 'checksum');
-  if (checksum) throw invalid(step, '"--checksum" is for a source that is a URL', { range: checksum.range });
 }
 
-function requireLocal(step: Step, source: string, index: number): void {
-  const range = rangeOfArg(step, index);
-  if (gitSource.test(source)) {
-    throw unsupported(step, 'ADD of a git repository is not built yet', { range, hint: 'use git in a RUN, or clone it into the context' });
+/** Source: BuildKit, `dispatchCopy`: one source, and a remote one. */
+function checksumFlag(step: Step): FlagValue | undefined {
+  const flag = textFlag(step, 'checksum');
+  const value = expandFlag(step, 'checksum');
+  if (!flag || !value) return undefined;
+  const { range } = flag;
+  if (step.instruction.args.length !== 2) {
+    throw invalid(step, '"--checksum" is for one source', { range, hint: 'write an instruction for each source' });
   }
-  if (/^https?:\/\//.test(source)) {
-    throw unsupported(step, 'ADD of a URL is not built yet', { range, hint: `use curl in a RUN: RUN curl -fsSLO ${source}` });
+  if (!isRemote(expandArg(step, 0))) {
+    throw invalid(step, '"--checksum" is for a source that is a URL or a git repository', { range });
   }
+  return { value, range };
 }

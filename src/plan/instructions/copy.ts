@@ -1,5 +1,6 @@
 import { lowerFiles } from '../copy-files.ts';
 import { booleanFlag, textFlag } from '../flags.ts';
+import { isRemote } from '../remote-source.ts';
 import { invalid, rangeOfArg, type Step } from '../step.ts';
 
 /** COPY. */
@@ -16,8 +17,8 @@ export function lowerCopy(step: Step): void {
     parents: booleanFlag(step, 'parents') ?? false,
     unpack: false,
     checkSource(source, index) {
-      if (!/^https?:\/\//.test(source)) return;
-      throw invalid(step, 'COPY cannot fetch a URL', { range: rangeOfArg(step, index), hint: 'ADD takes URLs' });
+      if (!isRemote(source)) return;
+      throw invalid(step, 'COPY cannot fetch a URL or a git repository', { range: rangeOfArg(step, index), hint: 'ADD takes both' });
     },
   });
 }

@@ -1,5 +1,8 @@
 import { testErrors, testPlans } from '../plan-of.ts';
 
+const sum = `sha256:${'1'.repeat(64)}`;
+const commit = 'a'.repeat(40);
+
 testPlans('ADD', [
   {
     name: 'unpacks archives',
@@ -15,22 +18,66 @@ testPlans('ADD', [
     history: ['ADD --chown=a:b --chmod=600 a /d # buildkit'],
   },
   { name: 'takes heredocs', text: 'FROM scratch\nADD <<f /d\nx\nf', layers: [{ sources: ['f'], unpack: false }] },
+  {
+    name: 'fetches a URL, and leaves an archive packed',
+    text: 'FROM scratch\nADD https://a.example/d/b.tgz?x=1#y /d/',
+    layers: [{ sources: ['b.tgz'], destination: '/d/', unpack: false }],
+    history: ['ADD https://a.example/d/b.tgz?x=1#y /d/ # buildkit'],
+  },
+  { name: 'unpacks that where asked', text: 'FROM scratch\nADD --unpack http://a/b.tgz /d/', layers: [{ unpack: true }] },
+  {
+    name: 'expands variables in a URL and in its checksum',
+    text: `FROM scratch\nARG V=1 S=${sum}\nADD --checksum=$S https://a/b-$V /`,
+    layers: [{ sources: ['b-1'] }],
+    history: ['ARG V=1 S=sha256:1111111111111111111111111111111111111111111111111111111111111111', 'ADD https://a/b-1 / # buildkit'],
+  },
+  {
+    name: 'takes the file of a URL by its name, whatever that is',
+    text: 'FROM scratch\nADD https://a/b%5B%2A%5D /',
+    layers: [{ sources: ['b\\[\\*\\]'] }],
+  },
+  {
+    name: 'fetches a repository',
+    text: 'FROM scratch\nADD --keep-git-dir --chown=1 https://a/b.git?branch=x&subdir=d /e',
+    layers: [{ sources: ['/'], destination: '/e', unpack: false, chown: '1' }],
+    history: ['ADD --chown=1 https://a/b.git?branch=x&subdir=d /e # buildkit'],
+  },
+  { name: 'fetches a repository by ssh', text: 'FROM scratch\nADD git@a.example:b /e', layers: [{ sources: ['/'] }] },
+  { name: 'has a checksum for a repository', text: `FROM scratch\nADD --checksum=${commit} git://a/b /e`, layers: [{ sources: ['/'] }] },
+  { name: 'takes what looks like a path for one', text: 'FROM scratch\nADD github.com/a/b /e', layers: [{ sources: ['github.com/a/b'] }] },
 ]);
 
 testErrors('ADD', [
-  ...['https://a.example/b.tgz', 'http://a/b'].map((url) => ({
-    name: `does not fetch "${url}" yet`,
-    text: `FROM scratch\nADD a ${url} /`,
-    code: 'UNSUPPORTED' as const,
-    at: '2:7',
-    hint: /curl/,
-  })),
-  ...['https://a.example/b.git', 'https://a.example/b.git#v1:sub', 'git@a.example:b', 'ssh://git@a/b', 'git://a/b'].map((url) => ({
-    name: `does not clone "${url}" yet`,
-    text: `FROM scratch\nADD ${url} /`,
-    code: 'UNSUPPORTED' as const,
+  { name: 'has a checksum for URLs only', text: `FROM scratch\nADD --checksum=${sum} a /`, code: 'DOCKERFILE_INVALID', at: '2:5' },
+  {
+    name: 'has a checksum for one source only',
+    text: `FROM scratch\nADD --checksum=${sum} https://a/b https://a/c /`,
+    code: 'DOCKERFILE_INVALID',
     at: '2:5',
-    hint: /git/,
+    hint: /for each source/,
+  },
+  ...['sha256:1', 'sha512:1', `md5:${'1'.repeat(32)}`, commit].map((text) => ({
+    name: `has no checksum "${text}" of a file`,
+    text: `FROM scratch\nADD --checksum=${text} https://a/b /`,
+    code: 'DOCKERFILE_INVALID' as const,
+    at: '2:5',
+    hint: /sha256/,
   })),
-  { name: 'has a checksum for URLs only', text: 'FROM scratch\nADD --checksum=sha256:1 a /', code: 'DOCKERFILE_INVALID', at: '2:5' },
+  {
+    name: 'refuses options of a repository that do not exist',
+    text: 'FROM scratch\nADD https://a/b.git?brunch=x /',
+    code: 'DOCKERFILE_INVALID',
+    at: '2:5',
+    message: /brunch/,
+  },
+  ...[
+    [`--checksum=${commit}`, `?checksum=${'b'.repeat(40)}`],
+    ['--keep-git-dir=false', '?keep-git-dir'],
+    ['--keep-git-dir', '?keep-git-dir=0'],
+  ].map(([flag = '', query]) => ({
+    name: `refuses ${flag} with ${query}`,
+    text: `FROM scratch\nADD ${flag} https://a/b.git${query} /`,
+    code: 'DOCKERFILE_INVALID' as const,
+    at: flag.includes('checksum') ? '2:5' : '2:1',
+  })),
 ]);

@@ -1,0 +1,64 @@
+import { BuildError } from '../diagnostics/build-error.ts';
+import type { GitEnvironment, GitSetting } from './git-command.ts';
+import { splitUrl } from './url-parts.ts';
+
+/** What a build gives to those that fetch for it. */
+export interface Access {
+  /** Of the caller: PATH and proxy variables. */
+  readonly environment: GitEnvironment;
+  /** The value of `--secret id=…`. */
+  readonly secret: (id: string) => Uint8Array | undefined;
+  /** Socket of the agent of `--ssh default`. */
+  readonly sshSocket?: string | undefined;
+}
+
+/** How git reaches this remote: with the credentials that the secrets have for it. */
+export function gitSetting(remote: string, { environment, secret, sshSocket }: Access): GitSetting {
+  const header = authorization(remote, secret);
+  if (header === undefined) return { environment, sshSocket };
+  return {
+    environment,
+    sshSocket,
+    secretConfig: [
+      [`http.${credentialScope(remote)}.extraHeader`, `Authorization: ${header}`],
+      // git would send the header on to wherever it is led.
+      ['http.followRedirects', 'false'],
+    ],
+  };
+}
+
+/** Source: BuildKit 0.32, source/git, `authSecretNames`: those of the host before the others, a header before a token. */
+function authorization(remote: string, secret: Access['secret']): string | undefined {
+  const { host = '' } = splitUrl(remote) ?? {};
+  for (const suffix of [`.${host}`, '']) {
+    const header = secretText(`GIT_AUTH_HEADER${suffix}`, secret);
+    if (header !== undefined) return header;
+    const token = secretText(`GIT_AUTH_TOKEN${suffix}`, secret);
+    if (token !== undefined) return `basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`;
+  }
+  return undefined;
+}
+
+/** The remote alone, but all of GitHub: so that submodules are fetched with the same token. Source: the same, `tokenScope`. */
+function credentialScope(remote: string): string {
+  return ['https://github.com/', 'https://www.github.com/'].find((prefix) => remote.startsWith(prefix)) ?? remote;
+}
+
+/** A secret that goes into a header: one line. Files often end with a line feed, which is no part of it. */
+export function secretText(id: string, secret: Access['secret']): string | undefined {
+  const bytes = secret(id);
+  if (bytes === undefined) return undefined;
+  const text = Buffer.from(bytes)
+    .toString()
+    .replace(/[\r\n]+$/, '');
+  if (/^[\x20-\x7e\u0080-\u00ff]*$/.test(text)) return text;
+  throw new BuildError('SECRET_MISSING', `the secret "${id}" cannot stand in an HTTP header: it is more than one line of plain text`, {
+    hint: 'give the header or token alone',
+  });
+}
+
+/** A URL for messages, and for what goes into an image: without its user and password. Source: BuildKit, util/urlutil, `RedactCredentials`. */
+export const redactUrl = (url: string): string =>
+  url.replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)([^/?#@:]*)(:?)[^/?#]*@/, (_all, scheme: string, user: string, colon: string) => {
+    return `${scheme}${user && 'xxxxx'}${colon && ':xxxxx'}@`;
+  });
