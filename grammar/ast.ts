@@ -23,10 +23,12 @@ export interface Diagnostic {
   readonly hint?: string;
 }
 
-/** `--name=value`, or `--name` alone (then `value` is undefined). As written: nothing unquoted or expanded. */
+/** `--name=value`, or `--name` alone (then `value` is undefined). `value` is as written: nothing unquoted or expanded. */
 export interface Flag {
   readonly name: string;
   readonly value?: string;
+  /** The value without quotes and escapes: what counts. */
+  readonly text?: string;
   readonly range: Range;
 }
 
@@ -37,7 +39,7 @@ export interface Heredoc {
   /** True for `<<-`: leading tabs are already removed from `content`. */
   readonly chomp: boolean;
   readonly content: string;
-  /** The content as written, its leading tabs too. */
+  /** As in the file, with the tabs that `<<-` removes from `content`. */
   readonly raw: string;
   readonly range: Range;
 }

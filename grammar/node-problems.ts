@@ -4,8 +4,8 @@ import { shorten } from './instructions/argument-count.ts';
 import { instructionNames } from './instructions/index.ts';
 import type { Layout } from './instructions/syntax.ts';
 import type { HeredocStart } from './lex/heredoc.ts';
-import { unquote } from './lex/quoted-word.ts';
 import { nearest } from './nearest.ts';
+import { splitRaw } from './words/expand.ts';
 
 export function reportOpenHeredoc({ name, chomp }: HeredocStart, range: Range, report: Report): void {
   const message = `the heredoc "${shorten(name)}" has no end`;
@@ -29,13 +29,14 @@ export function reportNotStrings(range: Range, report: Report): void {
   report({ code: 'EXEC_FORM_NOT_STRINGS', message, range, hint: 'put every element in double quotes' });
 }
 
-/** Where a script has a `<<`, its words have to be told from each other to find heredocs. Source: BuildKit refuses the same. */
-export function checkQuotes(layout: Layout, made: Pick<Instruction, 'form' | 'args' | 'argRanges'>, report: Report): void {
-  const [text = ''] = made.args;
+/** A `<<E` that is not read as a heredoc, as the words of the line cannot be told from each other: BuildKit says nothing then. */
+export function warnOfUnseenHeredoc(layout: Layout, made: Pick<Instruction, 'form' | 'args' | 'argRanges'>, report: Report): void {
+  const text = made.args.join(' ');
   const [range] = made.argRanges;
-  if (layout !== 'script' || made.form !== 'shell' || !range || !text.includes('<<') || unquote(text) !== undefined) return;
-  const message = 'a quote is left open, so a heredoc may not be seen';
-  report({ code: 'QUOTE_UNTERMINATED', message, range, hint: 'close the quote, or escape it with a backslash' });
+  if (!['script', 'files'].includes(layout) || made.form === 'exec' || !range) return;
+  if (!/(?:^|\s)<<-?\s?["']?\w/.test(text) || splitRaw(text) !== undefined) return;
+  const message = 'a "<<" is not read as a heredoc, as the line has an open quote or a substitution of a shell\'s own';
+  report({ code: 'HEREDOC_UNSEEN', message, range, hint: 'close the quote, escape it, or put the line into the heredoc' });
 }
 
 /** Arrays with single quotes, no quotes, or a comma too many: valid as a shell command, and seldom meant so. */

@@ -2,14 +2,22 @@
 
 import type { CstNode, IToken } from 'chevrotain';
 import type { Directives, Flag, Form, Heredoc, Instruction, Range } from './ast.ts';
-import type { Report } from './diagnostics.ts';
+import type { DiagnosticCode, Report } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
 import { shorten } from './instructions/argument-count.ts';
 import { syntaxOf } from './instructions/index.ts';
 import { notTriggers, onbuild } from './instructions/onbuild.ts';
-import { endInFile, type LogicalLine } from './lex/logical-line.ts';
+import { heredocStarts } from './lex/heredoc.ts';
+import { endInFile, indexInFile, type LogicalLine } from './lex/logical-line.ts';
 import type { Payload } from './lex/scanner.ts';
-import { checkQuotes, reportBlankLine, reportNotStrings, reportOpenHeredoc, reportUnknown, warnOfBrokenExec } from './node-problems.ts';
+import {
+  reportBlankLine,
+  reportNotStrings,
+  reportOpenHeredoc,
+  reportUnknown,
+  warnOfBrokenExec,
+  warnOfUnseenHeredoc,
+} from './node-problems.ts';
 import type { Positions } from './positions.ts';
 import { CheckKind, ExecNotStrings, LegacyName } from './tokens.ts';
 
@@ -24,48 +32,57 @@ export interface Making {
 export function makeInstruction(node: CstNode, making: Making): Instruction | undefined {
   const trigger = child(node, 'trigger');
   const direct = child(trigger ?? node, 'direct');
-  const made = direct ? makeDirect(direct, making) : undefined;
+  const made = direct ? makeDirect(direct, making, trigger !== undefined) : undefined;
   return trigger ? makeTrigger(trigger, made, making) : made;
 }
 
-/** The settings of the head. The first of two of a name counts. */
+/**
+ * The settings of the head. The first of two of a name counts. BuildKit has two readers of it: the one that finds `syntax` and `check` skips
+ * a first line with `#!` and stops at an indented line; the one that finds `escape` does neither.
+ */
 export function makeDirectives(tree: CstNode, { positions, report }: Making): Directives {
   const made: Record<string, string> = {};
+  const seen = new Set<string>();
   const below = tokensOf(tree, 'Shebang').length > 0;
   for (const token of tokensOf(tree, 'directive')) {
-    const { value: name, setting = '' } = payloadOf(token);
+    const { value: name, setting = '', hidden } = payloadOf(token);
     const range = positions.range(token.startOffset, endOf(token));
-    if (name in made) {
+    if (seen.has(name) && !below) {
       const message = `the parser directive "${name}" is given twice`;
       report({ code: 'DUPLICATE_DIRECTIVE', message, range, hint: 'leave one of the two' });
+    } else if (seen.has(name)) break;
+    else if (name !== 'escape' && hidden) {
+      const message = `the parser directive "${name}" has no effect, as it or a line above is indented`;
+      report({ code: 'DIRECTIVE_IGNORED', message, range, hint: 'begin the line with the "#"' });
     } else if (name !== 'escape') made[name] = setting;
-    else if (setting !== '\\' && setting !== '`') {
-      report({ code: 'INVALID_ESCAPE', message: `"${shorten(setting)}" cannot be the escape character`, range, hint: 'use \\ or `' });
-    } else if (below) {
+    else if (below) {
       const message = 'the escape directive has no effect below a "#!" line';
-      report({ code: 'ESCAPE_IGNORED', message, range, hint: 'remove the "#!" line' });
-    } else made[name] = setting;
+      report({ code: 'DIRECTIVE_IGNORED', message, range, hint: 'remove the "#!" line' });
+    } else if (setting === '\\' || setting === '`') made[name] = setting;
+    else report({ code: 'INVALID_ESCAPE', message: `"${shorten(setting)}" cannot be the escape character`, range, hint: 'use \\ or `' });
+    seen.add(name);
   }
   return made;
 }
 
-function makeDirect(direct: CstNode, making: Making): Instruction | undefined {
+function makeDirect(direct: CstNode, making: Making, isTriggered: boolean): Instruction | undefined {
   const body = Object.values(direct.children).flat().find(isBody);
   if (!body) return undefined;
-  const { positions, report } = making;
+  const { positions } = making;
+  const report = isTriggered ? warnOfTrigger(making.report) : making.report;
   const [name] = tokensOf(body, 'name');
   if (!name) return undefined;
   const written = payloadOf(name);
   const syntax = syntaxOf(written.value);
   const nameRange = rangeOf(name, making);
   const tokens = argumentsOf(body);
-  const heredocs = makeHeredocs(direct, tokens, making);
+  const given = makeArguments(body, tokens, nameRange, making);
   const made = {
     name: syntax?.name ?? written.value.toUpperCase(),
     nameAsWritten: written.value,
     flags: flagsOf(body, making),
-    ...makeArguments(body, tokens, nameRange, making),
-    heredocs,
+    ...given,
+    heredocs: makeHeredocs(direct, name, given.form, making),
     ...makeText(name, direct, making),
     ...makeLines(name, direct, making),
   };
@@ -73,16 +90,23 @@ function makeDirect(direct: CstNode, making: Making): Instruction | undefined {
   for (const start of line?.blankLines ?? []) reportBlankLine(positions.range(start, start), report);
   if (!syntax) reportUnknown(made.name, nameRange, report);
   else {
-    checkFlags(syntax, made.flags, report);
+    checkFlags(syntax, made, report);
     const wrong = tokens.find(({ tokenType }) => tokenType === ExecNotStrings);
     if (wrong) reportNotStrings(rangeOf(wrong, making), report);
     else {
       syntax.check({ ...made, nameRange }, report);
       warnOfBrokenExec(syntax.layout, made, report);
-      checkQuotes(syntax.layout, made, report);
+      warnOfUnseenHeredoc(syntax.layout, made, report);
     }
   }
   return made;
+}
+
+/** Problems that BuildKit finds when it takes a line apart: the others it finds when the trigger is run, which may never be. */
+const foundInTriggers: readonly DiagnosticCode[] = ['EXEC_FORM_NOT_STRINGS', 'HEREDOC_UNTERMINATED', 'NOT_KEY_VALUE'];
+
+function warnOfTrigger(report: Report): Report {
+  return (problem) => report(foundInTriggers.includes(problem.code) ? problem : { ...problem, severity: 'warning' });
 }
 
 /** ONBUILD: the text and the heredocs belong to what it triggers. */
@@ -92,7 +116,7 @@ function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Ma
   const { report } = making;
   const nameRange = rangeOf(name, making);
   const flags = childrenOf(node, 'flags').flatMap((each) => tokensOf(each, 'flag').map((token) => makeFlag(token, making)));
-  checkFlags(onbuild, flags, report);
+  checkFlags(onbuild, { flags, args: [] }, report);
   const denied = nested ? { name: 'ONBUILD', range: rangeOf(nested, making) } : denies(trigger);
   if (denied) {
     const message = `ONBUILD cannot trigger "${denied.name}"`;
@@ -110,7 +134,7 @@ function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Ma
     args: [],
     argRanges: [],
     heredocs: [],
-    ...(trigger && !nested ? { trigger, triggerText: trigger.text } : {}),
+    ...(trigger && !nested ? { trigger, triggerText: makeTriggerText(name, trigger) } : {}),
     text: trigger ? own.text + bodiesIn(trigger.text) : own.text,
     range: trigger ? { start: nameRange.start, end: trigger.range.end } : own.range,
     ...makeLines(name, trigger ? (child(node, 'direct') ?? node) : node, making),
@@ -129,6 +153,13 @@ function makeText(name: IToken, node: CstNode, { file, positions }: Making): { t
   const last = bodies.at(-1);
   const end = last ? bodyEnd(file, last) : lineEnd(line, name);
   return { text: parts.join('\n'), range: positions.range(name.startOffset, Math.max(end, name.startOffset)) };
+}
+
+/** As BuildKit keeps it in an image's config: the line to its very end, and heredocs with their names alone behind them. */
+function makeTriggerText(name: IToken, { heredocs }: Instruction): string {
+  const { line, at = 0 } = payloadOf(name);
+  const written = (line?.untrimmed.slice(at) ?? '').replace(/^ONBUILD[\t\n\f\r ]*/i, '');
+  return written + heredocs.map((heredoc) => `\n${heredoc.raw}${heredoc.name}`).join('');
 }
 
 /** What lint rules want to know of the lines, besides the range. */
@@ -171,24 +202,35 @@ function flagsOf(body: CstNode, making: Making): Flag[] {
   return tokensOf(child(body, 'flags'), 'flag').map((token) => makeFlag(token, making));
 }
 
+/** A name may have quotes too: then the value is not as it was written. */
 function makeFlag(token: IToken, making: Making): Flag {
-  const text = payloadOf(token).value.slice(2);
-  const equals = text.indexOf('=');
+  const { value: written, setting = written } = payloadOf(token);
+  const [, name = '', text] = /^--([^=]*)(?:=(.*))?$/s.exec(setting) ?? [];
   const range = rangeOf(token, making);
-  return equals === -1 ? { name: text, range } : { name: text.slice(0, equals), value: text.slice(equals + 1), range };
+  if (text === undefined) return { name, range };
+  const prefix = `--${name}=`;
+  return { name, value: written.startsWith(prefix) ? written.slice(prefix.length) : text, text, range };
 }
 
 /** Bodies in the order of their announcements. One that is not there, or has no end, is an error where it was announced. */
-function makeHeredocs(direct: CstNode, tokens: readonly IToken[], making: Making): Heredoc[] {
-  const announced = tokens.flatMap((token) => (payloadOf(token).starts ?? []).map((start) => ({ start, token })));
+function makeHeredocs(direct: CstNode, name: IToken, form: Form, making: Making): Heredoc[] {
+  const { line, value: written } = payloadOf(name);
+  if (!line || form === 'exec' || !['files', 'script'].includes(syntaxOf(written)?.layout ?? '')) return [];
+  const [ending] = tokensOf(child(direct, 'ending'), 'EndOfLine');
+  // At the end of the file there is no token.
+  const { starts = [] } = ending ? payloadOf(ending) : { starts: heredocStarts(line.untrimmed) };
   const bodies = tokensOf(child(direct, 'ending'), 'heredoc');
-  return announced.map(({ start, token }, at) => {
-    const body = bodies[at];
-    if (!body || !payloadOf(body).heredoc?.terminated) reportOpenHeredoc(start, rangeOf(token, making), making.report);
-    const from = body?.startOffset ?? endOf(bodies.at(-1) ?? token);
+  return starts.map(({ at, end, name, expand, chomp }, index) => {
+    const body = bodies[index];
+    if (!body || !payloadOf(body).heredoc?.terminated) {
+      const where = making.positions.range(indexInFile(line, at), endInFile(line, end));
+      reportOpenHeredoc({ name, expand, chomp }, where, making.report);
+    }
+    const before = bodies.at(-1) ?? ending;
+    const from = body?.startOffset ?? (before ? endOf(before) : line.next);
     const range = making.positions.range(from, body ? bodyEnd(making.file, body) : from);
-    const raw = body ? payloadOf(body).value : '';
-    return { ...start, content: start.chomp ? raw.replace(/^\t+/gm, '') : raw, raw, range };
+    const raw = body ? (payloadOf(body).setting ?? payloadOf(body).value) : '';
+    return { name, expand, chomp, content: body ? payloadOf(body).value : '', raw, range };
   });
 }
 

@@ -23,6 +23,7 @@ export function parseDockerfile(text: string): Dockerfile {
     .filter((made) => made !== undefined);
   checkStages(instructions, positions, making.report);
   checkLineLengths(making);
+  if (lexed.loose !== undefined) reportLoose(lexed.loose, making);
   const failures = [
     ...lexed.errors.map(({ offset, length }) => ({ at: offset, length })),
     ...parsed.errors.map(({ token }) => where(token)),
@@ -45,6 +46,11 @@ function where({ startOffset, image }: { startOffset: number; image: string }): 
 /** The lexer and the grammar take every text, so this is for the day when a change to one of them forgets the other. */
 function reportSyntax(at: number, length: number, { positions, report }: Making): void {
   report({ code: 'SYNTAX_ERROR', message: 'this cannot stand here', range: positions.range(at, at + length) });
+}
+
+function reportLoose(at: number, { positions, report }: Making): void {
+  const message = 'a line continues, and nothing follows';
+  report({ code: 'LOOSE_CONTINUATION', message, range: positions.range(at, at + 1), hint: 'remove the escape character' });
 }
 
 function checkLineLengths({ file, positions, report }: Making): void {

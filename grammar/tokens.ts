@@ -6,6 +6,7 @@ import { type CustomPatternMatcherReturn, createToken, type ILexingResult, type 
 import { instructionNames, instructions } from './instructions/index.ts';
 import type { Layout } from './instructions/syntax.ts';
 import { Scanner } from './lex/scanner.ts';
+import { isSeparator, isSpace } from './lex/space.ts';
 
 type Match = CustomPatternMatcherReturn | null;
 type Pattern = (scanner: Scanner, offset: number, before: IToken | undefined) => Match;
@@ -71,14 +72,23 @@ export const Directive = token('Directive', (scan, at, before) => {
 });
 const Comment = token('Comment', (scan, at) => scan.comment(at), { group: Lexer.SKIPPED });
 const Blank = token('Blank', (scan, at) => scan.blank(at), { group: Lexer.SKIPPED });
-const Gap = token('Gap', (scan, at) => scan.gap(at), { group: Lexer.SKIPPED });
+/** In front of the first argument, and wherever quoted words are parted, white space is that of Unicode. */
+const Gap = token('Gap', (scan, at, before) => scan.gap(at, opensArguments(before) ? isSpace : isSeparator), { group: Lexer.SKIPPED });
+const WideGap = token('WideGap', (scan, at, before) => scan.gap(at, before?.tokenType === LegacyName ? isSeparator : isSpace), {
+  group: Lexer.SKIPPED,
+});
 
 export const EndOfLine = token('EndOfLine', (scan, at) => scan.endOfLine(at), { pop_mode: true });
-const EndOfLineBeforeHeredoc = token('EndOfLineBeforeHeredoc', (scan, at) => scan.endOfLineBeforeHeredoc(at), {
+const endsBefore = (which: 'bodies' | 'nothing'): Pattern => {
+  return (scan, at, before) => (before?.tokenType === ExecClose ? null : scan.endOfLineBeforeHeredoc(at, which));
+};
+const EndOfLineBeforeHeredoc = token('EndOfLineBeforeHeredoc', endsBefore('bodies'), {
   pop_mode: true,
   push_mode: 'heredoc',
   categories: [EndOfLine],
 });
+/** The line that ends the heredoc is missing, and the next one is an instruction. */
+const EndOfLineWithoutHeredoc = token('EndOfLineWithoutHeredoc', endsBefore('nothing'), { pop_mode: true, categories: [EndOfLine] });
 export const HeredocBody = token('HeredocBody', (scan, at) => scan.heredocBody(at, 'other'));
 const LastHeredocBody = token('LastHeredocBody', (scan, at) => scan.heredocBody(at, 'last'), { pop_mode: true, categories: [HeredocBody] });
 
@@ -87,9 +97,7 @@ export const Flag = token('Flag', (scan, at, before) => (opensFlags(before) ? sc
 export const FlagEnd = token('FlagEnd', (scan, at, before) => (opensFlags(before) ? scan.flagEnd(at) : null));
 export const Word = token('Word', (scan, at) => scan.word(at));
 const QuotedWord = token('QuotedWord', (scan, at) => scan.quotedWord(at), { categories: [Word] });
-const HeredocWord = token('HeredocWord', (scan, at) => scan.heredocWord(at), { categories: [Word] });
 export const Text = token('Text', (scan, at) => scan.text(at));
-const Script = token('Script', (scan, at) => scan.script(at), { categories: [Text] });
 export const LegacyName = token('LegacyName', (scan, at, before) => (opensArguments(before) ? scan.legacyName(at) : null));
 const LegacyValue = token('LegacyValue', (scan, at, before) => (before?.tokenType === LegacyName ? scan.text(at) : null), {
   categories: [Text],
@@ -103,20 +111,22 @@ export const JsonString = token('JsonString', (scan, at) => scan.jsonString(at))
 export const Comma = token('Comma', (scan, at) => scan.jsonMark(at, ','));
 export const ExecClose = token('ExecClose', (scan, at) => scan.jsonMark(at, ']'), { pop_mode: true });
 
-const ends = [EndOfLineBeforeHeredoc, EndOfLine, Gap];
+const ends = [EndOfLine, Gap];
+const wideEnds = [EndOfLine, WideGap];
+const endsWithHeredocs = [EndOfLineBeforeHeredoc, EndOfLineWithoutHeredoc, ...ends];
 const flags = [Flag, FlagEnd];
 const exec = [ExecOpen, ExecNotStrings];
 
 export const modes: Record<Layout | 'file' | 'heredoc' | 'exec' | 'unknown', TokenType[]> = {
   file: [Blank, Shebang, Directive, Comment, ...names, UnknownName],
   command: [...ends, ...flags, ...exec, Text],
-  script: [...ends, ...flags, ...exec, Script],
-  files: [...ends, ...flags, ...exec, HeredocWord, Word],
+  script: [...endsWithHeredocs, ...flags, ...exec, Text],
+  files: [...endsWithHeredocs, ...flags, ...exec, Word],
   list: [...ends, ...flags, ...exec, Word],
   words: [...ends, ...flags, Word],
   text: [...ends, ...flags, Text],
-  assignments: [...ends, ...flags, LegacyName, LegacyValue, QuotedWord],
-  names: [...ends, ...flags, QuotedWord],
+  assignments: [...wideEnds, ...flags, LegacyName, LegacyValue, QuotedWord],
+  names: [...wideEnds, ...flags, QuotedWord],
   health: [...ends, ...flags, CheckKind, ...exec, Text],
   trigger: [...ends, ...flags, NestedTrigger, ...triggerNames, UnknownTrigger],
   exec: [Gap, JsonString, Comma, ExecClose],
@@ -130,11 +140,11 @@ export const vocabulary: TokenType[] = [...new Set([...Object.values(Name), ...O
 const lexer = new Lexer({ modes, defaultMode: 'file' }, { positionTracking: 'onlyOffset', skipValidations: true });
 
 /** Takes a file apart. The escape character is the one that its head sets. */
-export function tokenize(file: string): ILexingResult & { readonly escape: '\\' | '`' } {
+export function tokenize(file: string): ILexingResult & { readonly escape: '\\' | '`'; readonly loose: number | undefined } {
   scanner = new Scanner(file, instructionNames);
   const result = lexer.tokenize(file);
-  const escapeSet = scanner.escape;
+  const { escape: escapeSet, loose } = scanner;
   // Otherwise the last file would stay in memory.
   scanner = new Scanner('', instructionNames);
-  return { ...result, escape: escapeSet };
+  return { ...result, escape: escapeSet, loose };
 }

@@ -6,6 +6,7 @@ export const arg: InstructionSyntax = {
   layout: 'names',
   synopsis: 'ARG name[=default]...',
   flags: {},
+  ignoresFlags: () => true,
   check(given, report) {
     requireArguments(arg, 1, given, report);
     requireNames(arg, given, report);

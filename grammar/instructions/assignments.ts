@@ -21,5 +21,5 @@ export function checkAssignments(syntax: InstructionSyntax, given: Arguments, re
 function requireValue(syntax: InstructionSyntax, given: Arguments, report: Report): void {
   if (given.args.length > 1) return;
   const message = `${syntax.name} has the name "${shorten(given.args[0] ?? '')}" without a value`;
-  report({ code: 'MISSING_ARGUMENT', message, range: given.argRanges[0] ?? given.nameRange, hint: `write: ${syntax.synopsis}` });
+  report({ code: 'NOT_KEY_VALUE', message, range: given.argRanges[0] ?? given.nameRange, hint: `write: ${syntax.synopsis}` });
 }

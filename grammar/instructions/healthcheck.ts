@@ -1,3 +1,6 @@
+import type { Flag } from '../ast.ts';
+import type { Report } from '../diagnostics.ts';
+import { parseDuration } from '../duration.ts';
 import { requireArguments, shorten } from './argument-count.ts';
 import { type InstructionSyntax, required } from './syntax.ts';
 
@@ -12,6 +15,7 @@ export const healthcheck: InstructionSyntax = {
     'start-period': required('time in which failures do not count'),
     timeout: required('time that a check may take'),
   },
+  ignoresFlags: ([kind]) => kind === 'NONE',
   check(given, report) {
     if (!requireArguments(healthcheck, 1, given, report)) return;
     const [kind = '', command] = given.args;
@@ -25,5 +29,27 @@ export const healthcheck: InstructionSyntax = {
     } else if (!none && command === undefined) {
       report({ code: 'MISSING_ARGUMENT', message: 'HEALTHCHECK CMD has no command', range, hint });
     }
+    if (!none) checkValues(given.flags, report);
   },
 };
+
+/** Durations are of a millisecond at least, or zero. Source: BuildKit, `parseOptInterval`. */
+function checkValues(flags: readonly Flag[], report: Report): void {
+  for (const { name, text = '', range } of flags) {
+    if (text === '' || !Object.hasOwn(healthcheck.flags, name)) continue;
+    const isValid = name === 'retries' ? isCount(text) : isInterval(text);
+    if (isValid) continue;
+    const message = `"${shorten(text)}" is no value of "--${name}"`;
+    const hint = name === 'retries' ? 'it is a number, 0 or more' : 'it is a duration of 1ms or more, as in 30s, 1m30s or 500ms';
+    report({ code: 'FLAG_VALUE_INVALID', message, range, hint });
+  }
+}
+
+function isCount(text: string): boolean {
+  return /^(?:\+?\d+|-0+)$/.test(text) && Number(text) < 2 ** 31;
+}
+
+function isInterval(text: string): boolean {
+  const nanoseconds = parseDuration(text.replace(/^-(?=[0.]+[a-zµμ]+$)/, ''));
+  return nanoseconds === 0 || (nanoseconds !== undefined && nanoseconds >= 1e6);
+}

@@ -1,4 +1,8 @@
-import { requireArguments } from './argument-count.ts';
+import { parseCsvLine } from '../csv.ts';
+import type { Problem } from '../diagnostics.ts';
+import { splitKeyValue } from '../key-values.ts';
+import { nearest } from '../nearest.ts';
+import { requireArguments, shorten } from './argument-count.ts';
 import { warnOfEmptyCommand } from './commands.ts';
 import { type InstructionSyntax, repeatable, required } from './syntax.ts';
 
@@ -15,5 +19,61 @@ export const run: InstructionSyntax = {
   check(given, report) {
     warnOfEmptyCommand(run, given, report);
     if (given.form === 'exec') requireArguments(run, 1, given, report);
+    for (const flag of given.flags) {
+      const problem = problems[flag.name]?.(flag.text ?? '');
+      if (problem) report({ code: 'FLAG_VALUE_INVALID', range: flag.range, ...problem });
+    }
   },
 };
+
+type FlagProblem = Pick<Problem, 'message' | 'hint'>;
+
+/** What is wrong with a value whatever its variables hold. The rest is found when the step is made. Source: BuildKit, `parseRunPostHooks`. */
+const problems: Readonly<Record<string, (value: string) => FlagProblem | undefined>> = {
+  network: (value) => notOneOf('network', value, ['default', 'none', 'host']),
+  security: (value) => notOneOf('security', value, ['sandbox', 'insecure']),
+  mount: (value) => {
+    const fields = value === '' ? undefined : parseCsvLine(value);
+    if (!fields) return notCsv(value);
+    const from = fields.map((field) => /^from=(.*)$/is.exec(field)?.[1] ?? '').find((source) => /\$./s.test(source));
+    if (from === undefined) return undefined;
+    const hint = 'name a stage of that image instead: ARG before the first FROM, then FROM $IMAGE AS name';
+    return { message: `variables are not expanded in "from=${shorten(from)}"`, hint };
+  },
+  device: (value) => {
+    const fields = value === '' ? undefined : parseCsvLine(value);
+    return fields ? deviceProblem(fields) : notCsv(value);
+  },
+};
+
+function notOneOf(flag: string, value: string, known: readonly string[]): FlagProblem | undefined {
+  if (known.includes(value)) return undefined;
+  const near = nearest(value, known);
+  const hint = near ? `did you mean "${near}"?` : `it is ${known.join(', ')}`;
+  return { message: `"${shorten(value)}" is no value of "--${flag}"`, hint };
+}
+
+function notCsv(value: string): FlagProblem {
+  if (value === '') return { message: 'the value is empty', hint: 'it is a list of name=value, with commas between' };
+  return { message: `"${shorten(value)}" has a quote that is out of place`, hint: 'quote a whole field, and the flag as a whole as well' };
+}
+
+/** A name and `required`, in any order. Source: BuildKit, `ParseDevice`. */
+function deviceProblem(fields: readonly string[]): FlagProblem | undefined {
+  let name = '';
+  for (const field of fields) {
+    const { name: written, value } = splitKeyValue(field) ?? { name: field, value: undefined };
+    const key = written.toLowerCase();
+    if (key === 'required') {
+      if (value === undefined || /^(?:[01tf]|true|false)$|^(?:[TF]|TRUE|FALSE|True|False)$/.test(value)) continue;
+      return { message: `"required" is true or false, not "${shorten(value)}"`, hint: 'write: required' };
+    }
+    if (key === 'name' && value !== undefined) {
+      if (name !== '')
+        return { message: `the device has two names, "${shorten(name)}" and "${shorten(value)}"`, hint: 'leave one of the two' };
+      name = value;
+    } else if (name === '') name = field;
+    else return { message: `a device has no field "${shorten(field)}"`, hint: 'its fields are name and required' };
+  }
+  return undefined;
+}

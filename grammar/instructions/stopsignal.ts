@@ -6,6 +6,7 @@ export const stopsignal: InstructionSyntax = {
   layout: 'text',
   synopsis: 'STOPSIGNAL signal',
   flags: {},
+  ignoresFlags: () => true,
   check(given, report) {
     requireArguments(stopsignal, 1, given, report);
   },

@@ -1,4 +1,4 @@
-import type { Form, Range } from '../ast.ts';
+import type { Flag, Form, Range } from '../ast.ts';
 import type { Report } from '../diagnostics.ts';
 
 /** What a flag takes. `boolean` flags stand alone or have the value `true` or `false`. */
@@ -21,6 +21,7 @@ export interface Arguments {
   readonly form: Form;
   readonly args: readonly string[];
   readonly argRanges: readonly Range[];
+  readonly flags: readonly Flag[];
   /** Where something is missing: the name of the instruction. */
   readonly nameRange: Range;
 }
@@ -32,6 +33,8 @@ export interface InstructionSyntax {
   /** For docs and hints: `WORKDIR path`. */
   readonly synopsis: string;
   readonly flags: Readonly<Record<string, FlagSyntax>>;
+  /** True where BuildKit never looks at the flags: any will do, and has no effect. */
+  ignoresFlags?(args: readonly string[]): boolean;
   check(given: Arguments, report: Report): void;
 }
 

@@ -1,5 +1,5 @@
-import { isSpace, physicalLine } from './logical-line.ts';
-import { quotedWordEnd, unquote } from './quoted-word.ts';
+import { splitRaw, unquoteRaw } from '../words/expand.ts';
+import { physicalLine } from './logical-line.ts';
 
 /** What `<<EOF` announces. */
 export interface HeredocStart {
@@ -16,28 +16,31 @@ export interface HeredocLines {
   readonly terminated: boolean;
 }
 
-/** Reads a whole word as the start of a heredoc: digits may stand before it, a space after `<<` makes it something else. */
-export function heredocStart(word: string): HeredocStart | undefined {
-  const [, dash, rest] = /^\d*<<(-?)([^<]+)$/.exec(word) ?? [];
-  const name = rest && unquote(rest);
-  return name ? { name, expand: name === rest, chomp: dash === '-' } : undefined;
+/** Where a line announces one. */
+export interface HeredocAnnouncement extends HeredocStart {
+  readonly at: number;
+  readonly end: number;
 }
 
-/** All heredocs that a shell's text announces, in order. Its words are the shell's, whose escape is always a backslash. */
-export function heredocStarts(text: string): HeredocStart[] {
-  const starts: HeredocStart[] = [];
-  if (!text.includes('<<')) return starts;
-  for (let at = 0; at < text.length; ) {
-    if (isSpace(text.charCodeAt(at))) {
-      at++;
-      continue;
-    }
-    const end = quotedWordEnd(text, at, '\\');
-    const start = heredocStart(text.slice(at, end));
-    if (start) starts.push(start);
-    at = end;
-  }
-  return starts;
+/**
+ * Reads a whole word as the start of a heredoc: digits may stand before it, white space behind `<<`. A quoted part, but not an escaped one,
+ * means that the content is not expanded. Source: BuildKit, `ParseHeredoc`.
+ */
+export function heredocStart(word: string): HeredocStart | undefined {
+  const [, dash, rest] = /^\d*<<(-?)[\t\f\r ]*([^<]*)$/.exec(word) ?? [];
+  const read = rest ? unquoteRaw(rest) : undefined;
+  const [name, other] = read?.words ?? [];
+  if (!read || name === undefined || other !== undefined) return undefined;
+  return { name, expand: !read.quoted, chomp: dash === '-' };
+}
+
+/** All heredocs that a line announces, in order. Its words are a shell's, whose escape is always a backslash. */
+export function heredocStarts(line: string): HeredocAnnouncement[] {
+  if (!line.includes('<<')) return [];
+  return (splitRaw(line) ?? []).flatMap(({ text, at }) => {
+    const start = text.includes('<<') ? heredocStart(text) : undefined;
+    return start ? [{ ...start, at, end: at + text.length }] : [];
+  });
 }
 
 /** Finds where heredocs end. Lines are indexed by content, once, so that many open heredocs do not mean many searches of the file. */

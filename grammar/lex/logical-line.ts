@@ -1,10 +1,14 @@
 // An instruction stands on one logical line: physical lines joined where one ends in the escape character, without the comment lines and
 // blank lines between them. The token patterns look at the joined text; their tokens cover the file as it is.
 
+import { isSpace, trimSpaceEnd } from './space.ts';
+
 /** Joined text with the way back to the file. */
 export interface LogicalLine {
   /** Trailing white space is removed, leading is kept. */
   readonly text: string;
+  /** With its trailing white space. */
+  readonly untrimmed: string;
   /** Index in the file of its first character. */
   readonly start: number;
   /** Index behind its last physical line with content, without the line break. */
@@ -35,9 +39,12 @@ export function readLogicalLine(file: string, start: number, escapeCharacter: st
     parts.push({ inFile: at, inText: length });
     pieces.push(file.slice(at, cut ?? end));
     length += (cut ?? end) - at;
-    if (cut === undefined) return { text: pieces.join('').trimEnd(), start, end, next, blankLines, parts };
-    at = skipBetween(file, next, blankLines);
-    if (at >= file.length) return { text: pieces.join('').trimEnd(), start, end, next: file.length, blankLines, parts };
+    const after = cut === undefined ? next : skipBetween(file, next, blankLines);
+    if (cut === undefined || after >= file.length) {
+      const untrimmed = pieces.join('');
+      return { text: trimSpaceEnd(untrimmed), untrimmed, start, end, next: after, blankLines, parts };
+    }
+    at = after;
   }
 }
 
@@ -88,12 +95,6 @@ function skipBetween(file: string, start: number, blankLines: number[]): number 
     at = next;
   }
   return at;
-}
-
-/** White space inside a line; the usual ones first, as this is asked for every character. */
-export function isSpace(unit: number): boolean {
-  if (unit === 32 || (unit >= 9 && unit <= 13)) return true;
-  return unit > 127 && /\s/.test(String.fromCharCode(unit));
 }
 
 function lastPart(line: LogicalLine, by: 'inFile' | 'inText', index: number): number {

@@ -1,8 +1,9 @@
 import type { CustomPatternMatcherReturn, IToken } from 'chevrotain';
-import { HeredocFinder, type HeredocLines, type HeredocStart, heredocStart, heredocStarts } from './heredoc.ts';
+import { type HeredocAnnouncement, HeredocFinder, type HeredocLines, heredocStarts } from './heredoc.ts';
 import type { LogicalLine } from './logical-line.ts';
-import { endInFile, indexInFile, indexInText, isSpace, physicalLine, readLogicalLine } from './logical-line.ts';
-import { quotedWordEnd } from './quoted-word.ts';
+import { endInFile, indexInFile, indexInText, physicalLine, readLogicalLine } from './logical-line.ts';
+import { type ReadWord, readFlagWord, readQuotedWord } from './quoted-word.ts';
+import { isSeparator, isSpace, skipSpace, trimSpace, wordEnd } from './space.ts';
 
 /** What tokens carry besides the stretch of the file that they cover. */
 export interface Payload {
@@ -13,17 +14,21 @@ export interface Payload {
   readonly at?: number;
   /** Of names at the start of a line: the comments above. */
   readonly comments?: readonly string[];
-  /** Of words and scripts: the heredocs that they announce. */
-  readonly starts?: readonly HeredocStart[];
+  /** Of line ends: the heredocs that the line announces. */
+  readonly starts?: readonly HeredocAnnouncement[];
   /** Of heredoc bodies. */
   readonly heredoc?: HeredocLines;
-  /** Of directives: `value` is the name. */
+  /** Of directives, whose `value` is the name. Of flags: without quotes and escapes. Of heredoc bodies: with leading tabs. */
   readonly setting?: string;
+  /** Of directives: it is indented, or one above is, or `#!`. */
+  readonly hidden?: boolean;
 }
 
 type Match = CustomPatternMatcherReturn | null;
 
 const DIRECTIVES = ['syntax', 'escape', 'check'];
+/** Source: BuildKit, `directiveRegexp`; the white space is Go's, whose value may be a space. */
+const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*([^\n]+?)[\t\f\r ]*$/;
 
 /**
  * What the token patterns ask, for one file. It knows the escape character, the logical line at hand and the heredocs that are still to
@@ -36,9 +41,10 @@ export class Scanner {
   #escapeIsFixed = false;
   #line: LogicalLine | undefined;
   #word = { at: -1, text: '' };
-  #announced: HeredocStart[] = [];
   #bodies: HeredocLines[] = [];
   #nextBody = 0;
+  #hidden = false;
+  #loose: number | undefined;
   #comments: string[] = [];
 
   constructor(file: string, instructionNames: readonly string[]) {
@@ -49,16 +55,19 @@ export class Scanner {
   /** Between instructions: white space, line breaks, and lines that hold nothing but a continuation. */
   blank(offset: number): Match {
     let end = offset;
-    while (end < this.#file.length && isSpace(this.#file.charCodeAt(end))) end++;
-    if (end === offset && this.#file[offset] === this.#escape) end = this.#contentFrom(offset);
+    if (offset === 0 && this.#file.charCodeAt(0) === 0xfeff) end++;
+    end = skipSpace(this.#file, end);
+    if (end === offset && this.#file[offset] === this.#escape) {
+      end = this.#contentFrom(offset, isSpace);
+      if (end > offset && this.#lineAt(offset).text === '') this.#loose = offset;
+    }
     return this.#skip(offset, end);
   }
 
   comment(offset: number): Match {
     if (this.#file[offset] !== '#') return null;
     const { end } = physicalLine(this.#file, offset);
-    const lineStart = Math.max(this.#file.lastIndexOf('\n', offset - 1) + 1, this.#file.charCodeAt(0) === 0xfeff ? 1 : 0);
-    const text = this.#file.slice(offset === lineStart ? offset + 1 : offset, end).trim();
+    const text = trimSpace(this.#file.slice(offset === this.#lineStart(offset) ? offset + 1 : offset, end));
     if (text === '') this.#comments = [];
     else this.#comments.push(text);
     return this.#skip(offset, end);
@@ -70,31 +79,37 @@ export class Scanner {
     if (!first || !this.#file.startsWith('#!', offset)) return null;
     // As in BuildKit, whose search for the escape directive ends at this line, though not the one for the others.
     this.#escapeIsFixed = true;
-    return this.#raw(offset, physicalLine(this.#file, offset).end, { value: '#!' });
+    const { end } = physicalLine(this.#file, offset);
+    this.#comments = [trimSpace(this.#file.slice(offset + 1, end))];
+    return this.#raw(offset, end, { value: '#!' });
   }
 
   /** `# name=value`, known names only, on the first lines of the file with nothing but other directives before. */
   directive(offset: number, before: IToken | undefined): Match {
     if (this.#file[offset] !== '#' || !this.#isDirectlyBelow(offset, before)) return null;
     const { end } = physicalLine(this.#file, offset);
-    const equals = this.#file.indexOf('=', offset);
-    if (equals === -1 || equals >= end) return null;
-    const value = this.#file
-      .slice(offset + 1, equals)
-      .trim()
-      .toLowerCase();
-    const setting = this.#file.slice(equals + 1, end).trim();
-    if (!DIRECTIVES.includes(value) || setting === '') return null;
+    const line = this.#file.slice(skipSpace(this.#file, offset + 1), end);
+    const [, name = '', setting = ''] = DIRECTIVE.exec(line) ?? [];
+    const value = name.toLowerCase();
+    if (!DIRECTIVES.includes(value)) return null;
     if (value === 'escape' && !this.#escapeIsFixed) {
       if (setting === '`') this.#escape = '`';
       this.#escapeIsFixed = true;
     }
-    return this.#raw(offset, end, { value, setting });
+    // Below "#!" it is a comment as well, for the reader of those.
+    if (this.#comments.length > 0) this.#comments.push(trimSpace(this.#file.slice(offset + 1, end)));
+    this.#hidden ||= offset !== this.#lineStart(offset);
+    return this.#raw(offset, end, { value, setting, hidden: this.#hidden });
   }
 
   /** The one that the head of the file sets, once the lexer is past it. */
   get escape(): '\\' | '`' {
     return this.#escape;
+  }
+
+  /** Where an instruction begins with a continuation that nothing follows: at the end of the file. */
+  get loose(): number | undefined {
+    return this.#loose;
   }
 
   /** The first word of an instruction, if it is `name` (lower case), or any. */
@@ -110,8 +125,8 @@ export class Scanner {
   }
 
   /** White space and continuations inside an instruction. */
-  gap(offset: number): Match {
-    return this.#skip(offset, this.#contentFrom(offset));
+  gap(offset: number, is: (unit: number) => boolean): Match {
+    return this.#skip(offset, this.#contentFrom(offset, is));
   }
 
   endOfLine(offset: number): Match {
@@ -119,14 +134,17 @@ export class Scanner {
     return indexInText(line, offset) >= line.text.length ? this.#raw(offset, line.next, { value: '' }) : null;
   }
 
-  /** The same where heredocs follow. */
-  endOfLineBeforeHeredoc(offset: number): Match {
-    const match = this.#announced.length > 0 ? this.endOfLine(offset) : null;
+  /** The same where heredocs are announced: the whole line is searched for them, be it name, flags or arguments. */
+  endOfLineBeforeHeredoc(offset: number, which: 'bodies' | 'nothing'): Match {
+    const match = this.endOfLine(offset);
     if (!match) return null;
-    this.#bodies = this.#finder.find(this.#announced, this.#lineAt(offset).next);
-    this.#announced = [];
+    const line = this.#lineAt(offset);
+    const starts = heredocStarts(line.untrimmed);
+    if (starts.length === 0) return null;
+    this.#bodies = this.#finder.find(starts, line.next);
     this.#nextBody = 0;
-    return this.#bodies.length > 0 ? match : null;
+    if (this.#bodies.length > 0 !== (which === 'bodies')) return null;
+    return this.#raw(offset, line.next, { value: '', starts });
   }
 
   /** The body of the next heredoc that was announced, with the line that ends it. */
@@ -135,21 +153,22 @@ export class Scanner {
     if (!heredoc || (this.#nextBody === this.#bodies.length - 1) !== (which === 'last')) return null;
     this.#nextBody++;
     const body = this.#file.slice(offset, heredoc.contentEnd);
-    return this.#raw(offset, heredoc.end, { value: body, heredoc });
+    const value = heredoc.start.chomp ? body.replace(/(^|\n)\t+/g, '$1') : body;
+    return this.#raw(offset, heredoc.end, { value, setting: body, heredoc });
   }
 
   /** `--name` or `--name=value`. */
   flag(offset: number): Match {
+    const word = this.#flagWord(offset);
+    if (!word || word.value === '--') return null;
     const { text, at } = this.#here(offset);
-    if (!text.startsWith('--', at)) return null;
-    const end = quotedWordEnd(text, at, '\\');
-    return end === at + 2 ? null : this.#token(offset, at, end);
+    return this.#token(offset, at, word.end, { value: text.slice(at, word.end), setting: word.value });
   }
 
   /** `--` alone: no flags after it. */
   flagEnd(offset: number): Match {
-    const { text, at } = this.#here(offset);
-    return text.startsWith('--', at) && wordEnd(text, at) === at + 2 ? this.#token(offset, at, at + 2) : null;
+    const word = this.#flagWord(offset);
+    return word?.value === '--' ? this.#token(offset, this.#here(offset).at, word.end) : null;
   }
 
   word(offset: number): Match {
@@ -159,24 +178,14 @@ export class Scanner {
 
   quotedWord(offset: number): Match {
     const { text, at } = this.#here(offset);
-    return this.#token(offset, at, quotedWordEnd(text, at, this.#escape));
-  }
-
-  /** `<<EOF` as a word of its own. */
-  heredocWord(offset: number): Match {
-    const { text, at } = this.#here(offset);
-    if (!/\d|</.test(text[at] ?? '')) return null;
-    const end = quotedWordEnd(text, at, '\\');
-    const start = heredocStart(text.slice(at, end));
-    if (!start) return null;
-    this.#announced.push(start);
-    return this.#token(offset, at, end, { value: text.slice(at, end), starts: [start] });
+    const { end, value } = readQuotedWord(text, at, this.#escape);
+    return this.#token(offset, at, end, { value });
   }
 
   /** The name in `ENV name rest of line`: what it is when the first word has no `=`. */
   legacyName(offset: number): Match {
     const { text, at } = this.#here(offset);
-    if (text.slice(at, quotedWordEnd(text, at, this.#escape)).includes('=')) return null;
+    if (readQuotedWord(text, at, this.#escape).value.includes('=')) return null;
     return this.#token(offset, at, wordEnd(text, at));
   }
 
@@ -184,14 +193,6 @@ export class Scanner {
   text(offset: number): Match {
     const { text, at } = this.#here(offset);
     return this.#token(offset, at, text.length);
-  }
-
-  /** The rest of the line, as a script that can announce heredocs. */
-  script(offset: number): Match {
-    const { text, at } = this.#here(offset);
-    const value = text.slice(at);
-    this.#announced = heredocStarts(value);
-    return this.#token(offset, at, text.length, { value, starts: this.#announced });
   }
 
   /** The `[` of a valid JSON array of strings. */
@@ -220,6 +221,11 @@ export class Scanner {
     return text[at] === mark ? this.#token(offset, at, at + 1) : null;
   }
 
+  #lineStart(offset: number): number {
+    const feed = offset === 0 ? -1 : this.#file.lastIndexOf('\n', offset - 1);
+    return feed === -1 && this.#file.charCodeAt(0) === 0xfeff ? 1 : feed + 1;
+  }
+
   #isDirectlyBelow(offset: number, before: IToken | undefined): boolean {
     const from = before ? before.startOffset + before.image.length : 0;
     const feed = this.#file.indexOf('\n', from);
@@ -229,18 +235,23 @@ export class Scanner {
     return second === -1 || second > offset;
   }
 
-  #contentFrom(offset: number): number {
+  #flagWord(offset: number): ReadWord | undefined {
+    const { text, at } = this.#here(offset);
+    if (!text.startsWith('--', at)) return undefined;
+    // Behind white space that is not ASCII BuildKit looks for no flags.
+    for (let back = at - 1; back > 0 && isSpace(text.charCodeAt(back)); back--) if (!isSeparator(text.charCodeAt(back))) return undefined;
+    return readFlagWord(text, at, this.#escape);
+  }
+
+  #contentFrom(offset: number, is: (unit: number) => boolean): number {
     const line = this.#lineAt(offset);
-    let at = indexInText(line, offset);
-    while (at < line.text.length && isSpace(line.text.charCodeAt(at))) at++;
+    const at = skipSpace(line.text, indexInText(line, offset), is);
     return at >= line.text.length ? line.next : indexInFile(line, at);
   }
 
   #lineAt(offset: number): LogicalLine {
     if (!this.#line || offset < this.#line.start || offset >= this.#line.next) {
       this.#line = readLogicalLine(this.#file, offset, this.#escape);
-      // A line that never had a chance to announce its heredocs' bodies must not leave them to the next one.
-      this.#announced = [];
     }
     return this.#line;
   }
@@ -264,19 +275,30 @@ export class Scanner {
   }
 }
 
-function wordEnd(text: string, start: number): number {
-  let end = start;
-  while (end < text.length && !isSpace(text.charCodeAt(end))) end++;
-  return end;
-}
-
+/**
+ * What the text is as JSON. Go refuses numbers too large for a float and arrays in each other more than 10,000 deep; that makes it no JSON,
+ * and the shell form.
+ */
 function jsonArray(text: string): 'strings' | 'other' | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (!Array.isArray(value)) return undefined;
-    return value.every((element) => typeof element === 'string') ? 'strings' : 'other';
+    if (value.every((element) => typeof element === 'string')) return 'strings';
+    return isReadByGo(value) ? 'other' : undefined;
   } catch {
     // Not JSON: the shell form. This is what decides between the two, and no error.
     return undefined;
   }
+}
+
+function isReadByGo(array: readonly unknown[]): boolean {
+  const open: { readonly value: unknown; readonly depth: number }[] = [{ value: array, depth: 1 }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { value, depth } = next;
+    if (typeof value === 'number' && !Number.isFinite(value)) return false;
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth > 10_000) return false;
+    for (const inner of Object.values(value)) open.push({ value: inner, depth: depth + 1 });
+  }
+  return true;
 }

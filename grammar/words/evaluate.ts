@@ -3,10 +3,18 @@ import type { Lookup } from './expand.ts';
 import { parseGlob, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './glob.ts';
 import { expandTemplate } from './template.ts';
 
-/** A part of the result. `splits`: white space in it separates words, as it is not quoted. */
+/** A part of the result. `splits`: white space in it separates words, as it is not quoted; in text that is so as written, not behind `<<`. */
 export interface Piece {
   readonly text: string;
-  readonly splits: boolean;
+  readonly splits: 'text' | 'value' | undefined;
+  /** Where it stands in the word. */
+  readonly at: number;
+}
+
+/** What stays as it is written. Source: BuildKit, `RawQuotes` and `SkipUnsetEnv`. */
+export interface Keep {
+  readonly quotes: boolean;
+  readonly unset: boolean;
 }
 
 /** Longest result, in characters. Variables can double each other, and the twentieth line of that is a million times the first. */
@@ -17,10 +25,12 @@ export class Evaluation {
   error: string | undefined;
   readonly #unset = new Set<string>();
   readonly #lookup: Lookup;
+  readonly #keep: Keep;
   #length = 0;
 
-  constructor(lookup: Lookup) {
+  constructor(lookup: Lookup, keep: Keep = { quotes: false, unset: false }) {
     this.#lookup = lookup;
+    this.#keep = keep;
   }
 
   pieces(word: CstNode): Piece[] {
@@ -41,17 +51,29 @@ export class Evaluation {
 
   #piece(part: CstNode): Piece {
     const [text] = tokens(part, 'Text');
-    if (text) return { text: text.image, splits: true };
+    if (text) return { text: text.image, splits: 'text', at: text.startOffset };
     const [escaped] = tokens(part, 'Escaped');
-    if (escaped) return { text: String(escaped.payload), splits: false };
+    if (escaped) return { text: String(escaped.payload), splits: undefined, at: escaped.startOffset };
     const [single] = tokens(part, 'SingleQuoted');
-    if (single) return { text: single.image.slice(1, -1), splits: false };
+    if (single) return { text: this.#quote("'", single.image.slice(1, -1)), splits: undefined, at: single.startOffset };
     const [variable] = tokens(part, 'Variable');
-    if (variable) return { text: this.#bounded(this.#valueOf(variable.image.slice(1)) ?? ''), splits: true };
+    if (variable) {
+      const value = this.#valueOf(variable.image.slice(1)) ?? (this.#keep.unset ? variable.image : '');
+      return { text: this.#bounded(value), splits: 'value', at: variable.startOffset };
+    }
     const [quoted] = nodes(part, 'quoted');
-    if (quoted) return { text: this.#text(nodes(quoted, 'word')[0]), splits: false };
+    if (quoted) {
+      const at = tokens(quoted, 'QuoteOpen')[0]?.startOffset ?? 0;
+      return { text: this.#quote('"', this.#text(nodes(quoted, 'word')[0])), splits: undefined, at };
+    }
     const [substitution] = nodes(part, 'substitution');
-    return { text: substitution ? this.#bounded(this.#substitute(substitution)) : '$', splits: true };
+    if (!substitution) return { text: '$', splits: 'value', at: tokens(part, 'Dollar')[0]?.startOffset ?? 0 };
+    const at = tokens(substitution, 'BraceOpen')[0]?.startOffset ?? 0;
+    return { text: this.#bounded(this.#substitute(substitution)), splits: 'value', at };
+  }
+
+  #quote(mark: string, text: string): string {
+    return this.#keep.quotes ? mark + text + mark : text;
   }
 
   /** Operands come first, used or not: their unset names and errors count. */
@@ -61,6 +83,10 @@ export class Evaluation {
     const [first = '', second = ''] = nodes(node, 'operand').map((operand) => this.#text(operand));
     if (this.error !== undefined) return '';
     const value = this.#valueOf(name);
+    // As BuildKit writes it, which forgets the second of two slashes.
+    if (this.#keep.unset && value === undefined) {
+      return operator?.startsWith('/') ? `\${${name}/${first}/${second}}` : `\${${name}${operator ?? ''}${first}}`;
+    }
     if (operator === undefined) return value ?? '';
     if (operator.startsWith('/')) return this.#replace(value ?? '', first, operator, second);
     if (/^[#%]/.test(operator)) return this.#trim(value ?? '', first, operator);

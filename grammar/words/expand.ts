@@ -1,7 +1,8 @@
-import { Evaluation, type Piece } from './evaluate.ts';
+import { isSpace } from '../lex/space.ts';
+import { Evaluation, type Keep, type Piece } from './evaluate.ts';
 import { problemOf } from './problems.ts';
 import { parseWord } from './rules.ts';
-import { tokenizeWord } from './tokens.ts';
+import { hasQuotes, tokenizeWord } from './tokens.ts';
 
 /** What became of a word. */
 export interface Expansion {
@@ -39,36 +40,80 @@ export function expandWord(word: string, lookup: Lookup, options: ExpandOptions)
 /** As expandWord; what is neither quoted nor escaped, variables' values too, is split at white space. For EXPOSE. */
 export function expandWords(word: string, lookup: Lookup, options: ExpandOptions): WordsExpansion {
   const { pieces, unset, error } = expandPieces(word, lookup, options);
-  return error === undefined ? { words: splitPieces(pieces), unset } : { words: [], unset, error };
+  return error === undefined ? { words: splitPieces(pieces).map(({ text }) => text), unset } : { words: [], unset, error };
 }
 
-function expandPieces(word: string, lookup: Lookup, options: ExpandOptions) {
-  if (!/[$'"\\`]/.test(word)) return { pieces: [{ text: word, splits: true }], unset: [], error: undefined };
-  const tokens = tokenizeWord(word, options);
+/** A word of a line that was taken apart, and where it begins. */
+export interface RawWord {
+  readonly text: string;
+  readonly at: number;
+}
+
+/**
+ * The words of a line as BuildKit sees them when it looks for heredocs: nothing is expanded, quotes and escapes stay. Undefined where a
+ * quote or a brace is open or a substitution has an operator that it does not know: then it sees no words at all.
+ */
+export function splitRaw(line: string): readonly RawWord[] | undefined {
+  const { pieces, error } = expandPieces(line, () => undefined, rawOptions, { quotes: true, unset: true, escapes: true });
+  return error === undefined ? splitPieces(pieces) : undefined;
+}
+
+/** The words without quotes and escapes, and whether there were quotes; variables stay as written. */
+export function unquoteRaw(word: string): { readonly words: readonly string[]; readonly quoted: boolean } | undefined {
+  const { pieces, error } = expandPieces(word, () => undefined, rawOptions, { quotes: false, unset: true, escapes: false });
+  if (error !== undefined) return undefined;
+  return { words: splitPieces(pieces).map(({ text }) => text), quoted: hasQuotes(tokenizeWord(word, rawOptions)) };
+}
+
+const rawOptions: ExpandOptions = { escape: '\\', quotes: 'remove' };
+
+interface Pieces {
+  readonly pieces: readonly Piece[];
+  readonly unset: readonly string[];
+  readonly error: string | undefined;
+}
+
+function expandPieces(word: string, lookup: Lookup, options: ExpandOptions, raw?: Keep & { readonly escapes: boolean }): Pieces {
+  // Go's scanner skips a byte order mark at the start of any text.
+  if (word.charCodeAt(0) === 0xfeff) return expandPieces(word.slice(1), lookup, options, raw);
+  if (!/[$'"\\`]/.test(word)) return { pieces: [{ text: word, splits: 'text', at: 0 } satisfies Piece], unset: [], error: undefined };
+  const tokens = tokenizeWord(word, options, raw?.escapes ? 'rawWord' : 'word');
   const problem = problemOf(tokens, []);
   if (problem !== undefined) return { pieces: [], unset: [], error: problem };
   const { tree, error } = parseWord(tokens);
   if (error) return { pieces: [], unset: [], error: problemOf(tokens, [error]) };
-  const evaluation = new Evaluation(lookup);
+  const evaluation = new Evaluation(lookup, raw);
   const pieces = evaluation.pieces(tree);
   return { pieces, unset: evaluation.unset, error: evaluation.error };
 }
 
-function splitPieces(pieces: readonly Piece[]): string[] {
-  const words: string[] = [];
-  let word = '';
-  for (const { text, splits } of pieces) {
+/** White space that Go knows; the one behind `<<` belongs to a heredoc's name, and does not part words. */
+const PARTS = {
+  text: /<<[\t\r ]*|[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000<]+|</g,
+  value:
+    /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g,
+};
+
+function splitPieces(pieces: readonly Piece[]): RawWord[] {
+  const words: RawWord[] = [];
+  let word: { text: string; at: number } | undefined;
+  const add = (text: string, at: number): void => {
+    if (word) word.text += text;
+    else word = { text, at };
+  };
+  for (const { text, splits, at } of pieces) {
     if (!splits) {
-      word += text;
+      add(text, at);
       continue;
     }
-    const [first = '', ...others] = text.split(/\s+/);
-    word += first;
-    for (const other of others) {
-      if (word !== '') words.push(word);
-      word = other;
+    for (const { 0: part, index } of text.matchAll(PARTS[splits])) {
+      if (!isSpace(part.charCodeAt(0))) add(part, splits === 'text' ? at + index : at);
+      else if (word) {
+        if (word.text !== '') words.push(word);
+        word = undefined;
+      }
     }
   }
-  if (word !== '') words.push(word);
+  if (word && word.text !== '') words.push(word);
   return words;
 }

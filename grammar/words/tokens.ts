@@ -67,6 +67,8 @@ const modes = {
   quoted: [DoubleClose, QuotedText, ...variables, QuotedEscape],
   rawQuoted: [DoubleClose, QuotedText, ...variables, RawQuotedEscape],
   brace: [Name, BraceClose, Default, Trim, Replace, BadOperator],
+  /** As `word`, for lines that are only taken apart: escapes stay. */
+  rawWord: [WordText, ...variables, RawEscape, ...quotes, RawDoubleOpen],
   operand: [BraceClose, OperandText, ...variables, Escape, ...quotes, DoubleOpen],
   raw: [BraceClose, OperandText, ...variables, RawEscape, ...quotes, RawDoubleOpen],
   pattern: [PatternEnd, PatternText, ...variables, RawEscape, ...quotes, RawDoubleOpen],
@@ -77,9 +79,14 @@ export const vocabulary: TokenType[] = [...new Set([Text, Escaped, QuoteOpen, ..
 const lexer = new Lexer({ modes, defaultMode: 'word' }, { positionTracking: 'onlyOffset', skipValidations: true });
 
 /** Takes a word apart. The last patterns of each mode take any character, so there are no errors here. */
-export function tokenizeWord(word: string, expandOptions: ExpandOptions): IToken[] {
+export function tokenizeWord(word: string, expandOptions: ExpandOptions, mode: 'word' | 'rawWord' = 'word'): IToken[] {
   options = expandOptions;
-  return lexer.tokenize(word).tokens;
+  return lexer.tokenize(word, mode).tokens;
+}
+
+/** True if a part of the word is quoted. */
+export function hasQuotes(tokens: readonly IToken[]): boolean {
+  return tokens.some(({ tokenType }) => tokenType === SingleQuoted || tokenType === DoubleOpen || tokenType === RawDoubleOpen);
 }
 
 function matcher(pattern: RegExp): (text: string, offset: number) => Match {

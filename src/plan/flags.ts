@@ -7,8 +7,8 @@ export interface FlagValue {
   readonly range: SourceRange;
 }
 
-/** The value of a flag that stands once at most; the parser has refused unknown flags, second ones and missing values. */
-export const textFlag = (step: Step, name: string): FlagValue | undefined => listFlag(step, name)[0];
+/** The value of a flag that stands once at most; an empty one is as none. The parser has refused unknown flags and second ones. */
+export const textFlag = (step: Step, name: string): FlagValue | undefined => listFlag(step, name).find(({ value }) => value !== '');
 
 /** The values of a flag that may stand several times. */
 export const listFlag = (step: Step, name: string): readonly FlagValue[] =>
@@ -17,7 +17,7 @@ export const listFlag = (step: Step, name: string): readonly FlagValue[] =>
 /** `--link`, `--link=true`, `--link=false`; undefined when it is not there. */
 export function booleanFlag(step: Step, name: string): boolean | undefined {
   const flag = step.instruction.flags.find((candidate) => candidate.name === name);
-  return flag && flag.value?.toLowerCase() !== 'false';
+  return flag && flag.text?.toLowerCase() !== 'false';
 }
 
 /** The value of a flag, expanded. */
@@ -26,4 +26,4 @@ export function expandFlag(step: Step, name: string): string | undefined {
   return flag && expandAt(step, flag.value, flag.range);
 }
 
-const flagValue = (step: Step, { value = '', range }: Flag): FlagValue => ({ value, range: rangeIn(step, range) });
+const flagValue = (step: Step, { text = '', range }: Flag): FlagValue => ({ value: text, range: rangeIn(step, range) });

@@ -119,7 +119,7 @@ function platformOf(from: Instruction, scope: ReadonlyMap<string, string>, sourc
   const [flag] = from.flags;
   if (!flag) return undefined;
   const range = sourceRange(source, flag.range);
-  const text = expandText(flag.value ?? '', scope, { ...source, range });
+  const text = expandText(flag.text ?? '', scope, { ...source, range });
   if (text === '') throw invalid(source, flag, 'the platform of FROM is empty', 'declare its variables with ARG before the first FROM');
   try {
     return parsePlatform(text);
