@@ -172,7 +172,7 @@ testPlans('RUN --mount', [
   },
   {
     name: 'quotes a field that has a comma',
-    text: `FROM debian\nRUN --mount=type=cache,"target=/c,d" x`,
+    text: `FROM debian\nRUN --mount='type=cache,"target=/c,d"' x`,
     layers: mounts({ ...cache, target: '/c,d', id: '/c,d' }),
   },
 ]);
@@ -196,7 +196,6 @@ testErrors('RUN', [
   invalidMount('refuses a secret with two names', 'type=secret,id=a,source=b'),
   invalidMount('refuses what is neither true nor false', 'target=/c,ro=maybe'),
   invalidMount('refuses both of two opposites', 'target=/c,ro,rw'),
-  invalidMount('expands nothing in from', 'from=$X,target=/c', /AS name/),
   { name: 'knows no ssh mounts yet', text: run('--mount=type=ssh'), code: 'UNSUPPORTED', at: '2:5' },
   { name: 'knows no filled caches yet', text: run('--mount=type=cache,from=busybox,target=/c'), code: 'UNSUPPORTED', at: '2:5' },
   { name: 'is not insecure yet', text: run('--security=insecure'), code: 'UNSUPPORTED', at: '2:5' },
@@ -208,7 +207,6 @@ testErrors('RUN', [
     at: '2:5',
     hint: /--network host/,
   },
-  { name: 'refuses an unknown network', text: run('--network=bridge'), code: 'DOCKERFILE_INVALID', at: '2:5' },
   {
     name: 'refuses a later stage',
     text: `FROM debian\nRUN --mount=from=b,target=/b x\nFROM scratch AS b\nFROM 0`,
