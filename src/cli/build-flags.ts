@@ -10,6 +10,7 @@ import { type Flag, sets, type Unavailable } from './flag.ts';
 import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
+import { type CallArgument, parseCall } from './values/call.ts';
 import { parseHost } from './values/host.ts';
 import { parseNetwork } from './values/network.ts';
 import { type OutputArgument, parseOutput } from './values/output.ts';
@@ -41,6 +42,8 @@ export interface BuildFlags {
   quiet: boolean;
   iidFile?: string;
   metadataFile?: string;
+  /** Something is asked in place of a build. */
+  call?: CallArgument;
 }
 
 export const defaultBuildFlags = (): BuildFlags => ({
@@ -194,7 +197,27 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
       options.metadataFile = resolve(directory, notEmpty('--metadata-file', text));
     },
   },
+  {
+    name: 'call',
+    value: 'METHOD[,format=json]',
+    help: 'build nothing, but answer a question about the Dockerfile: check, outline or targets',
+    set: (options, text) => {
+      setCall(options, parseCall(text));
+    },
+  },
+  {
+    name: 'check',
+    help: 'short for --call=check: what the rules have against the Dockerfile',
+    set: (options, on) => {
+      if (on) setCall(options, parseCall('check'));
+    },
+  },
 ];
+
+function setCall(options: BuildFlags, call: CallArgument | undefined): void {
+  delete options.call;
+  if (call) options.call = call;
+}
 
 /** What `docker build` has besides. */
 export const unavailableBuildFlags: readonly Unavailable[] = [
@@ -202,8 +225,6 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'builder', hint: 'there is no builder to choose: cooper builds by itself' },
   { name: 'cache-from', hint: 'the cache is in the store; keep --root between builds' },
   { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
-  { name: 'call', hint: '"cooper ast FILE" shows what is wrong with a Dockerfile' },
-  { name: 'check', hint: '"cooper ast FILE" shows what is wrong with a Dockerfile' },
   { name: 'cgroup-parent', hint: 'start cooper itself in that cgroup' },
   { name: 'compression', hint: 'layers are compressed with gzip' },
   { name: 'cpus', hint: 'start cooper itself in a cgroup that has the limit' },

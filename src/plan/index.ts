@@ -14,7 +14,7 @@ import { lintBases, lintFroms } from './lint/view.ts';
 import { lowerStages } from './lower-stage.ts';
 import type { ImageResolver, Plan } from './plan.ts';
 import type { PlanOptions } from './plan-options.ts';
-import { prepare } from './prepare.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { proxyEnv } from './proxy-env.ts';
 import { verticesOf } from './reachable.ts';
 import { sandboxHostname } from './sandbox-hostname.ts';
@@ -58,6 +58,7 @@ export async function plan(
 
 /** A Dockerfile whose stages are lowered: what a plan, and what people ask about it, is made of. */
 export interface Lowered extends ReadFile {
+  readonly prepared: Prepared;
   readonly target: Stage;
   /** Of the target. */
   readonly state: StageState;
@@ -85,7 +86,7 @@ export async function lowerDockerfile(
   build.linter?.finish();
   const state = states.get(target);
   if (!state) throw new TypeError('the target was not lowered');
-  return { ...file, target, state, states, noCache };
+  return { ...file, prepared, target, state, states, noCache };
 }
 
 interface ReadFile {

@@ -6,6 +6,7 @@ import { BuildError } from '../../diagnostics/build-error.ts';
 import { codes } from '../../diagnostics/codes.ts';
 import { rendererFor } from '../../progress/renderer.ts';
 import { type BuildFlags, buildFlags, defaultBuildFlags, unavailableBuildFlags } from '../build-flags.ts';
+import { answer } from '../call.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { type Globals, needRoot } from '../globals.ts';
@@ -21,13 +22,17 @@ export const command = defineCommand<BuildFlags>({
     'PATH is the build context: the directory whose files COPY and ADD can see, often ".". With - an archive of such files, or a Dockerfile ' +
       'that needs none, is read from standard input. Progress goes to standard error; with -q the ' +
       "digest of the image's manifest, the one that a push has, goes to standard output.",
+    'With --call or --check nothing is built. The answer goes to standard output, as text or as the JSON of "docker build"; the exit status of ' +
+      'a check is 1 where a rule is violated or the file cannot be built. Every stage is checked, with --target that stage and what it needs.',
   ],
   defaults: defaultBuildFlags,
   run: async (flags, [path = ''], caller) => {
+    const options = await toBuildOptions(flags, path, caller);
+    if (flags.call) return answer(flags.call, options, caller);
     checkTogether(flags);
     const mode = flags.quiet ? 'quiet' : flags.progress;
     const render = rendererFor(mode, caller.color);
-    const running = build({ ...(await toBuildOptions(flags, path, caller)), signal: caller.signal });
+    const running = build({ ...options, signal: caller.signal });
     for await (const event of running) await caller.writeMessage(render(event));
     try {
       await report(await running.result, flags, caller);

@@ -44,7 +44,7 @@ export class Linter {
   readonly #ranges: LineRanges;
   readonly #violated = new Set<string>();
   /** What has gone before, for each stage. */
-  readonly #stages = new Map<Stage, { readonly earlier: Map<string, Lines>; hasWorkdir: boolean }>();
+  readonly #stages = new Map<Stage, Past>();
   readonly #unknownBases = new Set<string>();
 
   constructor(options: LinterOptions) {
@@ -89,7 +89,7 @@ export class Linter {
       isTrigger: triggeredBy !== undefined,
       earlier: past.earlier,
       hasWorkdir: past.hasWorkdir,
-      baseIsKnown: this.#baseIsKnown(stage),
+      baseIsKnown: past.baseIsKnown,
       ignored: this.#options.ignored ?? [],
       expand: (word, quotes = 'remove') => expandShort(word, (name) => state.scope.get(name), { escape: build.escape, quotes }),
     };
@@ -123,21 +123,32 @@ export class Linter {
     return comments.length === 0 ? this.#options.config : withComments(this.#options.config, comments);
   }
 
-  #pastOf(stage: Stage) {
-    const known = this.#stages.get(stage);
-    if (known) return known;
-    const { base } = stage;
-    const hasWorkdir = base.kind === 'stage' && (this.#stages.get(base.stage)?.hasWorkdir ?? false);
-    const past = { earlier: new Map<string, Lines>(), hasWorkdir };
-    this.#stages.set(stage, past);
+  #pastOf(stage: Stage): Past {
+    // Of a chain of stages all are looked at once, from the bottom; each knows what it stands on then.
+    const chain: Stage[] = [];
+    let past: Past | undefined;
+    for (let at: Stage | undefined = stage; at && !past; at = at.base.kind === 'stage' ? at.base.stage : undefined) {
+      past = this.#stages.get(at);
+      if (!past) chain.push(at);
+    }
+    for (const each of chain.reverse()) {
+      past = { earlier: new Map(), hasWorkdir: past?.hasWorkdir ?? false, baseIsKnown: past?.baseIsKnown ?? this.#isKnown(each) };
+      this.#stages.set(each, past);
+    }
+    if (!past) throw new TypeError('a stage has no past');
     return past;
   }
 
-  #baseIsKnown({ base }: Stage): boolean {
-    let bottom = base;
-    while (bottom.kind === 'stage') bottom = bottom.stage.base;
-    return bottom.kind !== 'image' || !this.#unknownBases.has(bottom.reference);
+  #isKnown({ base }: Stage): boolean {
+    return base.kind !== 'image' || !this.#unknownBases.has(base.reference);
   }
+}
+
+/** What has gone before in a stage. */
+interface Past {
+  readonly earlier: Map<string, Lines>;
+  hasWorkdir: boolean;
+  readonly baseIsKnown: boolean;
 }
 
 type HookName = 'text' | 'instruction' | 'file' | 'from' | 'base' | 'step';
