@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::archive::Archive;
 use super::chmod::Chmod;
-use super::draft::Draft;
+use super::draft::{Draft, NewParents};
 use super::place::{Attributes, Destination, place};
 use crate::error::Error;
 use crate::index::entry::Kind;
@@ -29,10 +29,9 @@ pub fn assemble(
 ) -> Result<(Vec<Item>, Placed), Error> {
     let attributes = attributes(session, params)?;
     // A linked copy stands on nothing: its directories are new and no symlink of the parent is followed.
-    let parent = if params.link { &[][..] } else { &params.parent };
+    let parent = if is_linked(params) { &[][..] } else { &params.parent };
     let mut draft = Draft::new(store::view(session, parent)?);
-    let several = matches.len() > 1 || params.selection.sources.len() > 1 || params.selection.parents;
-    let to = Destination::new(&draft, &params.destination, several)?;
+    let to = Destination::new(&params.destination);
     // Only hard links of an archive can name files of the parent.
     let parents = match params.selection.unpack {
         true => open::chain(session, parent)?,
@@ -50,6 +49,11 @@ pub fn assemble(
         place(&mut draft, tree, (number, found), &to, &attributes, &mut remember)?;
     }
     Ok((draft.finish(), placed))
+}
+
+/// With --chmod BuildKit copies as if --link were not there.
+fn is_linked(params: &FileCopyParams) -> bool {
+    params.link && params.attributes.chmod.is_none()
 }
 
 /// --chown and --chmod. Names are looked up in the stage itself, also for a linked copy.
@@ -86,7 +90,10 @@ fn unpack(
     if !archive.is_archive()? {
         return Ok(false);
     }
-    draft.make_directories(to.path(), attributes.new_parents())?;
-    archive.unpack(draft, to.path(), attributes)?;
+    let directory = to.resolve(draft)?;
+    // --chmod is not for archives.
+    let owner = attributes.owner.unwrap_or_default();
+    draft.make_directories(&directory, NewParents { mode: 0o755, owner })?;
+    archive.unpack(draft, &directory, attributes)?;
     Ok(true)
 }

@@ -187,6 +187,30 @@ impl Draft {
         Ok(())
     }
 
+    /// The time of a directory that this layer has made. The root's own is in no layer.
+    pub fn set_time(&mut self, at: &[u8], mtime: (i64, u32)) {
+        if let Some(made) = self.made.get_mut(&Key(at.to_vec())) {
+            made.meta.mtime = mtime;
+            made.implied = false;
+        }
+    }
+
+    /// Another mode for a directory that is there.
+    pub fn change_mode(&mut self, at: &[u8], mode: u32) -> Result<(), Error> {
+        self.make_parents(at)?;
+        let Some(meta) = self.stat(at).cloned() else {
+            return Err(Error::internal(format!("\"{}\" is not there", path::show(at))));
+        };
+        let made = self.made.entry(Key(at.to_vec())).or_insert(Made {
+            meta,
+            content: Content::None,
+            link_id: None,
+            implied: false,
+        });
+        made.meta.mode = mode;
+        Ok(())
+    }
+
     /// A file that this layer has made.
     pub fn made_file(&self, at: &[u8]) -> Option<(Meta, Content)> {
         self.made

@@ -1,8 +1,10 @@
 //! Copies of selected files, for mounts: a RUN never sees the user's own directory.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::draft::Draft;
+use super::place::as_empty_file;
 use crate::error::Error;
 use crate::index::entry::Kind;
 use crate::index::path;
@@ -36,6 +38,11 @@ pub fn materialize(session: &Session, selection: &Selection, directory: &OwnedFd
                     continue;
                 }
                 Kind::File => tree.content(&item.path)?,
+                Kind::Socket => {
+                    let empty = Content::Bytes(Arc::from([]));
+                    draft.add_leaf(&item.path, as_empty_file(item.node.meta), empty, None)?;
+                    continue;
+                }
                 _ => Content::None,
             };
             draft.add_leaf(&item.path, item.node.meta, content, item.node.link_id.map(|id| (0, id)))?;

@@ -1,5 +1,7 @@
 //! Where selected files land: the rules of COPY's destination.
 
+use std::sync::Arc;
+
 use super::chmod::Chmod;
 use super::draft::{Draft, NewParents};
 use crate::error::Error;
@@ -35,28 +37,31 @@ impl Attributes {
     }
 }
 
-/// A destination as written, and what the sources make of it.
+/// A destination as written.
 pub struct Destination {
-    /// Cleaned, symlinks followed.
+    /// Cleaned; symlinks are followed anew for each source, in what the ones before it have made.
     path: Vec<u8>,
-    /// Files land in it, not on it.
-    pub is_directory: bool,
+    /// A `/` at the end: it is a directory, whatever comes.
+    directory: bool,
 }
 
 impl Destination {
-    /// `files`: how many sources are no directories. More than one, or a `/` at the end, means a directory.
-    pub fn new(draft: &Draft, written: &str, several: bool) -> Result<Self, Error> {
-        let path = draft.resolve(&path::clean(written.as_bytes()), true)?;
-        let is_directory = written.ends_with('/') || written.ends_with("/.") || several || draft.is_dir(&path);
-        Ok(Self { path, is_directory })
+    pub fn new(written: &str) -> Self {
+        Self {
+            path: path::clean(written.as_bytes()),
+            directory: written.ends_with('/') || written.ends_with("/."),
+        }
     }
 
-    pub fn path(&self) -> &[u8] {
-        &self.path
+    /// Where it leads, symlinks followed.
+    pub fn resolve(&self, draft: &Draft) -> Result<Vec<u8>, Error> {
+        draft.resolve(&self.path, true)
     }
 }
 
-/// Puts one match in its place; tells `placed` where each item (by its number) went.
+/// Puts one match in its place; tells `placed` where each item (by its number) went, sockets left out: what they
+/// become has not the digest of the source. Every source is copied by itself, as if it were
+/// the only one: a file onto a new name that a file before it has taken replaces that. Source: BuildKit, fsutil's `Copy`.
 pub fn place(
     draft: &mut Draft,
     tree: &Tree<'_>,
@@ -66,24 +71,53 @@ pub fn place(
     placed: &mut dyn FnMut(usize, Vec<u8>),
 ) -> Result<(), Error> {
     let new = attributes.new_parents();
-    let onto_file = !found.directory && !to.is_directory;
-    let directory = if onto_file {
-        path::split(&to.path).0
+    let above = if to.directory {
+        &to.path
     } else {
-        to.path.as_slice()
+        path::split(&to.path).0
     };
-    draft.make_directories(directory, new)?;
-    if let Some(top) = &found.top {
-        draft.saw(top);
+    let above = draft.resolve(above, true)?;
+    draft.make_directories(&above, new)?;
+    let to = to.resolve(draft)?;
+    if found.directory {
+        return place_directory(draft, tree, (number, found), &to, attributes, placed);
     }
     for (place, item) in found.items.iter().enumerate() {
-        let at = if onto_file {
-            to.path.clone()
+        let at = if draft.is_dir(&to) {
+            path::join(&to, &item.to)
         } else {
-            path::join(&to.path, &item.to)
+            to.clone()
         };
+        draft.make_directories(path::split(&at).0, new)?;
         put(draft, tree, item, number, &at, attributes)?;
-        placed(place, at);
+        if item.node.meta.kind != Kind::Socket {
+            placed(place, at);
+        }
+    }
+    Ok(())
+}
+
+/// The contents of a directory. The destination has its own attributes, if it is new those of any new directory; only its time is
+/// the source's.
+fn place_directory(
+    draft: &mut Draft,
+    tree: &Tree<'_>,
+    (number, found): (usize, &Match),
+    to: &[u8],
+    attributes: &Attributes,
+    placed: &mut dyn FnMut(usize, Vec<u8>),
+) -> Result<(), Error> {
+    draft.make_directories(to, attributes.new_parents())?;
+    for (place, item) in found.items.iter().enumerate() {
+        let at = path::join(to, &item.to);
+        put(draft, tree, item, number, &at, attributes)?;
+        if item.node.meta.kind != Kind::Socket {
+            placed(place, at);
+        }
+    }
+    // The root of a source has no time that means anything.
+    if let Some(top) = found.top.as_ref().filter(|_| !found.path.is_empty()) {
+        draft.set_time(to, top.mtime);
     }
     Ok(())
 }
@@ -97,6 +131,9 @@ fn put(
     attributes: &Attributes,
 ) -> Result<(), Error> {
     let mut meta = item.node.meta.clone();
+    if item.carrier && draft.is_dir(at) {
+        return draft.change_mode(at, meta.mode);
+    }
     attributes.apply(&mut meta);
     match meta.kind {
         Kind::Directory => draft.add_directory(at, meta),
@@ -104,6 +141,15 @@ fn put(
             let content = tree.content(&item.path)?;
             draft.add_leaf(at, meta, content, item.node.link_id.map(|id| (number, id)))
         }
+        Kind::Socket => draft.add_leaf(at, as_empty_file(meta), Content::Bytes(Arc::from([])), None),
         _ => draft.add_leaf(at, meta, Content::None, None),
+    }
+}
+
+/// Nothing listens in an image: what is left of a socket is an empty file with its mode, as in BuildKit.
+pub fn as_empty_file(socket: Meta) -> Meta {
+    Meta {
+        kind: Kind::File,
+        ..socket
     }
 }

@@ -67,7 +67,7 @@ fn copy(
         },
     )?;
     let mut draft = Draft::new(view(parent));
-    let to = Destination::new(&draft, destination, matches.len() > 1 || sources.len() > 1)?;
+    let to = Destination::new(destination);
     for (number, found) in matches.iter().enumerate() {
         place(&mut draft, &tree, (number, found), &to, attributes, &mut |_, _| {})?;
     }
@@ -116,18 +116,32 @@ fn destinations_are_read_as_docker_reads_them() {
             vec!["a 755 0:0", "a/b 755 0:0", "a/b/c 640 1:2"],
         ),
         (
-            "several files to a new name",
+            "the last of several files to a new name",
             vec![],
             vec!["f", "g"],
             "/new",
-            vec!["new 755 0:0", "new/f 640 1:2", "new/g 644 1:2"],
+            vec!["new 644 1:2"],
         ),
         (
-            "a wildcard to a new name",
+            "the last match of a wildcard to a new name",
             vec![],
             vec!["[fg]"],
             "/new",
-            vec!["new 755 0:0", "new/f 640 1:2", "new/g 644 1:2"],
+            vec!["new 644 1:2"],
+        ),
+        (
+            "a directory to a new name, a file into it",
+            vec![],
+            vec!["d/sub", "f"],
+            "/new",
+            vec!["new 755 0:0", "new/f 640 1:2", "new/y 600 1:2"],
+        ),
+        (
+            "several files onto a file",
+            vec![("dst", File, 0o644, "")],
+            vec!["g", "f"],
+            "/dst",
+            vec!["dst 640 1:2"],
         ),
         (
             "a directory gives its contents",
@@ -202,12 +216,7 @@ fn what_stands_in_the_way_is_an_error() {
             vec!["f"],
             "/dst/x",
         ),
-        (
-            "several files onto a file",
-            vec![("dst", File, 0o644, "")],
-            vec!["f", "g"],
-            "/dst",
-        ),
+        ("a directory onto the file before it", vec![], vec!["f", "d"], "/dst"),
         (
             "a nested file onto a directory",
             vec![("x", Directory, 0o755, "")],

@@ -1,7 +1,9 @@
 //! The files that a COPY, an ADD or a bind mount names.
 
 use super::ignore::Ignore;
+use super::parents;
 use super::pattern;
+use super::similar::similar;
 use super::source::{Node, Tree};
 use super::walk::{Filter, Walk};
 use crate::error::{Error, SourceMissing};
@@ -29,6 +31,8 @@ pub struct Item {
     /// Below the destination.
     pub to: Vec<u8>,
     pub node: Node,
+    /// A directory that was not selected itself, only something in it: where it lands on another, that one keeps its owner.
+    pub carrier: bool,
 }
 
 /// What to select: the fields of the protocol's Selection that are no source.
@@ -38,241 +42,151 @@ pub struct Patterns<'a> {
     pub parents: bool,
 }
 
-/// Selects. A pattern without a match is fine as long as another source has one; a literal path must be there.
+/// Selects. A pattern may match nothing; a path without wildcards must be there.
 pub fn select(tree: &Tree<'_>, patterns: &Patterns<'_>) -> Result<Vec<Match>, Error> {
     let selector = Selector {
         tree,
-        exclude: Ignore::from_excludes(patterns.exclude)?,
+        exclude: excludes(patterns.exclude)?,
     };
     let mut matches = Vec::new();
     for (at, source) in patterns.sources.iter().enumerate() {
         if patterns.parents {
-            selector.with_parents(at, source, &mut matches)?;
+            parents::select(&selector, at, source, &mut matches)?;
         } else {
             selector.source(at, source, &mut matches)?;
         }
     }
-    if matches.is_empty()
-        && let Some(source) = patterns.sources.first()
-    {
-        return Err(Error::SourceMissing(Box::new(SourceMissing {
-            message: format!("nothing in {} matches \"{source}\"", tree.name()),
-            ..SourceMissing::default()
-        })));
-    }
     Ok(matches)
 }
 
-struct Selector<'a, 's> {
-    tree: &'a Tree<'s>,
-    exclude: Ignore,
+/// Paths here never begin with a `/`, so a pattern that does matches nothing, as in BuildKit.
+fn excludes(patterns: &[String]) -> Result<Ignore, Error> {
+    let trimmed = patterns.iter().map(|pattern| pattern.trim());
+    let kept = trimmed.filter(|pattern| !pattern.is_empty() && !pattern.trim_start_matches('!').starts_with('/'));
+    let kept: Vec<String> = kept.map(str::to_owned).collect();
+    if kept.iter().any(|pattern| pattern == "!") {
+        return Err(Error::user("COPY_FAILED", "\"!\" is no valid exclude pattern")
+            .hint("write what is not to be left out after it"));
+    }
+    Ignore::from_excludes(&kept)
+}
+
+pub struct Selector<'a, 's> {
+    pub tree: &'a Tree<'s>,
+    /// --exclude: it sees paths below what was named, never that itself.
+    pub exclude: Ignore,
 }
 
 impl<'s> Selector<'_, 's> {
-    fn source(&self, at: usize, source: &str, matches: &mut Vec<Match>) -> Result<(), Error> {
-        if pattern::has_wildcard(source) {
-            for found in self.expand(source, false)? {
-                self.add(at, &found, matches)?;
+    fn source(&self, at: usize, written: &str, matches: &mut Vec<Match>) -> Result<(), Error> {
+        let source = clean_pattern(written);
+        if pattern::has_wildcard(&source) {
+            for found in self.expand(&source)? {
+                let resolved = self.tree.resolve(&found, true)?;
+                let Some(node) = self.visible(&resolved)? else {
+                    return Err(self.missing(at, &path::show(&found), &found));
+                };
+                matches.push(self.found(at, &found, resolved, node)?);
             }
             return Ok(());
         }
-        let literal = path::clean(pattern::unescape(source).as_bytes());
-        let resolved = self.tree.resolve(&literal, true)?;
-        if self.visible(&resolved)?.is_none() {
-            return Err(self.missing(at, source, &literal));
+        // A `\` is a plain character where a file has that name, and quotes a wildcard's character elsewhere.
+        let unescaped = pattern::unescape(&source);
+        for literal in [source.as_bytes(), unescaped.as_bytes()] {
+            let resolved = self.tree.resolve(literal, true)?;
+            if let Some(node) = self.visible(&resolved)? {
+                matches.push(self.found(at, literal, resolved, node)?);
+                return Ok(());
+            }
         }
-        self.add(at, &literal, matches)
+        Err(self.missing(at, written, unescaped.as_bytes()))
     }
 
-    /// Adds what a path gives. A symlink there is followed, within the source; one that leads nowhere gives nothing to a wildcard.
-    fn add(&self, source: usize, found: &[u8], matches: &mut Vec<Match>) -> Result<(), Error> {
-        let resolved = self.tree.resolve(found, true)?;
-        let Some(node) = self.visible(&resolved)? else {
-            return Ok(());
-        };
-        let name = path::split(found).1.to_vec();
+    /// What a path gives. `resolved` is the same path with its symlinks followed.
+    fn found(&self, source: usize, named: &[u8], resolved: Vec<u8>, node: Node) -> Result<Match, Error> {
         if node.meta.is_dir() {
-            let below = self
-                .walk(resolved.len() + usize::from(!resolved.is_empty()))
-                .below(&resolved)?;
             let strip = resolved.len() + usize::from(!resolved.is_empty());
-            let items = below
-                .into_iter()
-                .map(|(path, node)| Item {
-                    to: path[strip..].to_vec(),
-                    path,
-                    node,
-                })
-                .collect();
-            matches.push(Match {
+            return Ok(Match {
                 source,
+                items: self.below(&resolved, strip)?,
                 path: resolved,
                 directory: true,
                 top: Some(node.meta),
-                items,
-            });
-        } else if !self.exclude.excludes(&self.exclude.matched_from_root(&name)) && node.meta.kind != Kind::Socket {
-            let item = Item {
-                path: resolved.clone(),
-                to: name,
-                node,
-            };
-            matches.push(Match {
-                source,
-                path: resolved,
-                directory: false,
-                top: None,
-                items: vec![item],
-            });
-        } else {
-            matches.push(Match {
-                source,
-                path: resolved,
-                directory: false,
-                top: None,
-                items: Vec::new(),
             });
         }
-        Ok(())
+        let item = Item {
+            path: resolved.clone(),
+            to: path::split(named).1.to_vec(),
+            node,
+            carrier: false,
+        };
+        Ok(Match {
+            source,
+            path: resolved,
+            directory: false,
+            top: None,
+            items: vec![item],
+        })
     }
 
-    /// --parents: paths keep their directories, from the `/./` in the pattern on (else from the root).
-    fn with_parents(&self, at: usize, source: &str, matches: &mut Vec<Match>) -> Result<(), Error> {
-        let (pivot, rest) = source.split_once("/./").unwrap_or(("", source));
-        let pivot = self
-            .tree
-            .resolve(&path::clean(pattern::unescape(pivot).as_bytes()), true)?;
-        let strip = pivot.len() + usize::from(!pivot.is_empty());
-        let found = if pattern::has_wildcard(rest) {
-            self.expand_below(&pivot, rest, true)?
-        } else {
-            let literal = path::join(&pivot, &path::clean(pattern::unescape(rest).as_bytes()));
-            if self.visible(&literal)?.is_none() {
-                return Err(self.missing(at, source, &literal));
-            }
-            vec![literal]
-        };
-        let mut items: Vec<Item> = Vec::new();
-        for path in found {
-            self.add_with_parents(&path, strip, &mut items)?;
-        }
-        items.sort_by(|a, b| path::compare(&a.to, &b.to));
-        items.dedup_by(|a, b| a.to == b.to);
-        if !items.is_empty() {
-            matches.push(Match {
-                source: at,
-                path: pivot,
-                directory: true,
-                top: None,
-                items,
-            });
-        }
-        Ok(())
+    /// All that is selected below a directory; the first `strip` bytes of a path are no part of where it goes.
+    pub fn below(&self, directory: &[u8], strip: usize) -> Result<Vec<Item>, Error> {
+        let below = self.walk(strip).below(directory)?;
+        Ok(below
+            .into_iter()
+            .map(|(path, node)| Item {
+                to: path[strip..].to_vec(),
+                carrier: node.meta.is_dir() && self.excluded(&path[strip..]),
+                path,
+                node,
+            })
+            .collect())
     }
 
-    fn add_with_parents(&self, found: &[u8], strip: usize, items: &mut Vec<Item>) -> Result<(), Error> {
-        let Some(node) = self.visible(found)? else {
-            return Ok(());
-        };
-        let parents = path::ancestors(found).filter(|parent| parent.len() > strip || strip == 0 && !parent.is_empty());
-        for parent in parents {
-            if let Some(node) = self.tree.stat(parent)? {
-                items.push(Item {
-                    path: parent.to_vec(),
-                    to: parent[strip..].to_vec(),
-                    node,
-                });
-            }
-        }
-        let walk = self.walk(strip);
-        if !walk.selects(found, &node)? {
-            return Ok(());
-        }
-        if node.meta.is_dir() {
-            for (path, node) in walk.below(found)? {
-                items.push(Item {
-                    to: path[strip..].to_vec(),
-                    path,
-                    node,
-                });
-            }
-        }
-        if found.len() > strip || strip == 0 && !found.is_empty() {
-            items.push(Item {
-                path: found.to_vec(),
-                to: found[strip..].to_vec(),
-                node,
-            });
-        }
-        Ok(())
+    /// Whether --exclude leaves out a path, given as it stands below what was named.
+    pub fn excluded(&self, below: &[u8]) -> bool {
+        !self.exclude.is_empty() && self.exclude.excludes(&self.exclude.matched_from_root(below))
     }
 
     /// Paths that match a pattern with wildcards, in order. Directories on the way that are symlinks are followed where they stand
     /// before the first wildcard, as Docker does.
-    fn expand(&self, source: &str, deep: bool) -> Result<Vec<Vec<u8>>, Error> {
-        let components: Vec<&str> = source
-            .split('/')
-            .filter(|name| !name.is_empty() && *name != ".")
-            .collect();
+    pub fn expand(&self, source: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let components: Vec<&str> = source.split('/').collect();
         let plain = components
             .iter()
             .take_while(|name| !pattern::has_wildcard(name))
             .count();
         let prefix = pattern::unescape(&components[..plain].join("/"));
-        let prefix = self.tree.resolve(&path::clean(prefix.as_bytes()), true)?;
-        self.expand_below(&prefix, &components[plain..].join("/"), deep)
-    }
-
-    fn expand_below(&self, prefix: &[u8], source: &str, deep: bool) -> Result<Vec<Vec<u8>>, Error> {
-        let mut found = vec![prefix.to_vec()];
-        let components: Vec<&str> = source
-            .split('/')
-            .filter(|name| !name.is_empty() && *name != ".")
-            .collect();
-        for (at, component) in components.iter().enumerate() {
-            if deep && component.contains("**") {
-                return self.expand_deep(found, &components[at..].join("/"));
-            }
-            let bad = || Error::user("COPY_FAILED", format!("\"{source}\" is no valid pattern"));
-            let name_matches = pattern::go_match(component)
-                .and_then(|text| pattern::compile(&text))
-                .ok_or_else(bad)?;
-            let mut next = Vec::new();
-            for directory in found {
-                if !self.visible(&directory)?.is_some_and(|node| node.meta.is_dir()) {
-                    continue;
-                }
-                for (name, _) in self.tree.list(&directory)? {
-                    let path = path::join(&directory, &name);
-                    if name_matches.is_match(&name) && self.visible(&path)?.is_some() {
-                        next.push(path);
-                    }
-                }
-            }
-            found = next;
+        let mut found = vec![self.tree.resolve(prefix.as_bytes(), true)?];
+        for component in &components[plain..] {
+            found = self.expand_name(&found, source, component)?;
         }
         Ok(found)
     }
 
-    fn expand_deep(&self, directories: Vec<Vec<u8>>, rest: &str) -> Result<Vec<Vec<u8>>, Error> {
-        let bad = || Error::user("COPY_FAILED", format!("\"{rest}\" is no valid pattern"));
-        let matches = pattern::ignore_match(rest)
+    /// What a pattern for one name matches in some directories.
+    pub fn expand_name(&self, directories: &[Vec<u8>], source: &str, name: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let bad = || Error::user("COPY_FAILED", format!("\"{source}\" is no valid pattern"));
+        let matches = pattern::go_match(name)
             .and_then(|text| pattern::compile(&text))
             .ok_or_else(bad)?;
         let mut found = Vec::new();
         for directory in directories {
-            if !self.visible(&directory)?.is_some_and(|node| node.meta.is_dir()) {
+            if !self.visible(directory)?.is_some_and(|node| node.meta.is_dir()) {
                 continue;
             }
-            let strip = directory.len() + usize::from(!directory.is_empty());
-            let below = self.walk(0).below(&directory)?.into_iter().map(|(path, _)| path);
-            found.extend(below.filter(|path| matches.is_match(&path[strip..])));
+            for (name, _) in self.tree.list(directory)? {
+                let path = path::join(directory, &name);
+                if matches.is_match(&name) && self.visible(&path)?.is_some() {
+                    found.push(path);
+                }
+            }
         }
         Ok(found)
     }
 
     /// A walk under the source's ignore rules and --exclude, which does not see the first `strip` bytes of a path.
-    fn walk(&self, strip: usize) -> Walk<'_, 's> {
+    pub fn walk(&self, strip: usize) -> Walk<'_, 's> {
         let mut filters = self.ignore_filter();
         if !self.exclude.is_empty() {
             filters.push(Filter {
@@ -283,6 +197,14 @@ impl<'s> Selector<'_, 's> {
         Walk {
             tree: self.tree,
             filters,
+        }
+    }
+
+    /// A walk under the source's ignore rules alone.
+    pub fn walk_all(&self) -> Walk<'_, 's> {
+        Walk {
+            tree: self.tree,
+            filters: self.ignore_filter(),
         }
     }
 
@@ -297,69 +219,48 @@ impl<'s> Selector<'_, 's> {
     }
 
     /// What stands at a path, unless the ignore rules take it. The root always stands.
-    fn visible(&self, at: &[u8]) -> Result<Option<Node>, Error> {
+    pub fn visible(&self, at: &[u8]) -> Result<Option<Node>, Error> {
         let Some(node) = self.tree.stat(at)? else {
             return Ok(None);
         };
-        let walk = Walk {
-            tree: self.tree,
-            filters: self.ignore_filter(),
-        };
+        let walk = self.walk_all();
         Ok((at.is_empty() || walk.filters.is_empty() || walk.selects(at, &node)?).then_some(node))
     }
 
-    fn missing(&self, source: usize, written: &str, literal: &[u8]) -> Error {
-        let ignored_by = match self.tree {
-            Tree::Host { ignore, .. } if matches!(self.tree.stat(literal), Ok(Some(_))) => {
-                ignore.excluding_line(&ignore.matched_from_root(literal))
-            }
-            _ => None,
-        };
-        let similar = if ignored_by.is_some() {
-            Vec::new()
-        } else {
-            self.similar(literal)
-        };
-        let hint = similar.first().map(|name| format!("did you mean \"{name}\"?"));
-        let message = format!("\"{written}\" is not in {}", self.tree.name());
-        Error::SourceMissing(Box::new(SourceMissing {
-            message,
-            hint,
+    /// The error for a source that is not there: with the ignore rule that took it, the symlink that leads nowhere, or what is near.
+    pub fn missing(&self, source: usize, written: &str, literal: &[u8]) -> Error {
+        let mut missing = SourceMissing {
+            message: format!("\"{written}\" is not in {}", self.tree.name()),
             source,
-            ignored_by,
-            similar,
-        }))
-    }
-
-    /// Up to three names of the same directory that are nearly the missing one. Only a help: what cannot be listed gives none.
-    fn similar(&self, literal: &[u8]) -> Vec<String> {
-        let (parent, wanted) = path::split(literal);
-        let wanted = path::show(wanted).to_lowercase();
-        let mut near: Vec<(usize, String)> = Vec::new();
-        for (name, _) in self.tree.list(parent).unwrap_or_default() {
-            let path = path::join(parent, &name);
-            let distance = distance(&wanted, &path::show(&name).to_lowercase());
-            if distance <= 2.max(wanted.len() / 3) && matches!(self.visible(&path), Ok(Some(_))) {
-                near.push((distance, path::show(&path)));
-            }
+            ..SourceMissing::default()
+        };
+        let target = self.tree.resolve(literal, true).unwrap_or_else(|_| literal.to_vec());
+        if let Tree::Host { ignore, .. } = self.tree
+            && matches!(self.tree.stat(&target), Ok(Some(_)))
+        {
+            missing.ignored_by = ignore.excluding_line(&ignore.matched_from_root(&target));
+        } else if let Ok(Some(node)) = self.tree.stat(literal)
+            && node.meta.kind == Kind::Symlink
+        {
+            let link = path::show(&node.meta.link);
+            missing.hint = Some(format!("it is a symlink to \"{link}\", which is not there"));
+        } else {
+            missing.similar = similar(self, literal);
         }
-        near.sort();
-        near.into_iter().take(3).map(|(_, name)| name).collect()
+        Error::SourceMissing(Box::new(missing))
     }
 }
 
-/// Edits (insert, delete, replace a character) between two names; names are short, so the plain method does.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().take(path::MAX_NAME).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, a) in left.chars().take(path::MAX_NAME).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (place, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[place + 1];
-            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+/// As Go's filepath.Clean does it, before any symlink is looked at: no `.`, no empty names, `..` takes the name before it and stops at
+/// the root.
+pub fn clean_pattern(pattern: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for name in pattern.split('/').filter(|name| !name.is_empty() && *name != ".") {
+        if name == ".." {
+            kept.pop();
+        } else {
+            kept.push(name);
         }
     }
-    row[right.len()]
+    kept.join("/")
 }

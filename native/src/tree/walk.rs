@@ -5,7 +5,6 @@ use rayon::prelude::*;
 use super::ignore::{Ignore, Matched};
 use super::source::{Node, Tree};
 use crate::error::Error;
-use crate::index::entry::Kind;
 use crate::index::path;
 
 /// Rules, and how much of a path (and the `/` after it) they do not see.
@@ -24,7 +23,7 @@ pub struct Walk<'a, 's> {
 type State = Vec<Matched>;
 
 impl<'a, 's> Walk<'a, 's> {
-    /// All that is selected below a directory, in the order of a walk; the directory itself left out. Sockets are never selected.
+    /// All that is selected below a directory, in the order of a walk; the directory itself left out.
     pub fn below(&self, directory: &[u8]) -> Result<Vec<(Vec<u8>, Node)>, Error> {
         let state = self.state(directory);
         self.walk(directory, &state)
@@ -49,8 +48,9 @@ impl<'a, 's> Walk<'a, 's> {
 
     fn walk(&self, directory: &[u8], state: &State) -> Result<Vec<(Vec<u8>, Node)>, Error> {
         let list = self.tree.list(directory)?;
-        let kept = list.into_iter().filter(|(_, node)| node.meta.kind != Kind::Socket);
-        let paths = kept.map(|(name, node)| (path::join(directory, &name), node));
+        let paths = list
+            .into_iter()
+            .map(|(name, node)| (path::join(directory, &name), node));
         if self.filters.is_empty() {
             return self.gather(paths.map(|(at, node)| (at, node, State::new(), true)).collect());
         }
