@@ -1,6 +1,6 @@
 import type { CstNode, IToken } from 'chevrotain';
 import type { Lookup } from './expand.ts';
-import { parseGlob, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './glob.ts';
+import { parseGlob, parseSuffixGlob, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './glob.ts';
 import { expandTemplate } from './template.ts';
 
 /** A part of the result. `splits`: white space in it separates words, as it is not quoted; in text that is so as written, not behind `<<`. */
@@ -9,6 +9,8 @@ export interface Piece {
   readonly splits: 'text' | 'value' | undefined;
   /** Where it stands in the word. */
   readonly at: number;
+  /** It has an operator somewhere. Where words are split, BuildKit forgets what the word had before it. */
+  readonly forgets?: boolean;
 }
 
 /** What stays as it is written. Source: BuildKit, `RawQuotes` and `SkipUnsetEnv`. */
@@ -27,6 +29,7 @@ export class Evaluation {
   readonly #lookup: Lookup;
   readonly #keep: Keep;
   #length = 0;
+  #operations = 0;
 
   constructor(lookup: Lookup, keep: Keep = { quotes: false, unset: false }) {
     this.#lookup = lookup;
@@ -34,7 +37,11 @@ export class Evaluation {
   }
 
   pieces(word: CstNode): Piece[] {
-    return nodes(word, 'part').map((part) => this.#piece(part));
+    return nodes(word, 'part').map((part) => {
+      const before = this.#operations;
+      const piece = this.#piece(part);
+      return this.#operations === before ? piece : { ...piece, forgets: true };
+    });
   }
 
   /** Names that were looked up in vain, in order. */
@@ -79,8 +86,10 @@ export class Evaluation {
   /** Operands come first, used or not: their unset names and errors count. */
   #substitute(node: CstNode): string {
     const name = tokens(node, 'Name')[0]?.image ?? '';
-    const operator = tokens(node, 'operator')[0]?.image;
-    const [first = '', second = ''] = nodes(node, 'operand').map((operand) => this.#text(operand));
+    const [operation] = nodes(node, 'operation');
+    const operator = operation && tokens(operation, 'operator')[0]?.image;
+    if (operation) this.#operations++;
+    const [first = '', second = ''] = operation ? nodes(operation, 'operand').map((operand) => this.#text(operand)) : [];
     if (this.error !== undefined) return '';
     const value = this.#valueOf(name);
     // As BuildKit writes it, which forgets the second of two slashes.
@@ -98,10 +107,11 @@ export class Evaluation {
   }
 
   #trim(value: string, pattern: string, operator: string): string {
-    const glob = parseGlob(pattern);
+    const atStart = operator.startsWith('#');
+    const glob = atStart ? parseGlob(pattern) : parseSuffixGlob(pattern);
     if (typeof glob === 'string') return this.#fail(glob);
     const which = operator.length === 2 ? 'longest' : 'shortest';
-    return operator.startsWith('#') ? trimPrefix(value, glob, which) : trimSuffix(value, glob, which);
+    return atStart ? trimPrefix(value, glob, which) : trimSuffix(value, glob, which);
   }
 
   #replace(value: string, pattern: string, operator: string, replacement: string): string {

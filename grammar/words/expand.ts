@@ -73,9 +73,9 @@ interface Pieces {
   readonly error: string | undefined;
 }
 
-function expandPieces(word: string, lookup: Lookup, options: ExpandOptions, raw?: Keep & { readonly escapes: boolean }): Pieces {
+function expandPieces(source: string, lookup: Lookup, options: ExpandOptions, raw?: Keep & { readonly escapes: boolean }): Pieces {
   // Go's scanner skips a byte order mark at the start of any text.
-  if (word.charCodeAt(0) === 0xfeff) return expandPieces(word.slice(1), lookup, options, raw);
+  const word = source.charCodeAt(0) === 0xfeff ? source.slice(1) : source;
   if (!/[$'"\\`]/.test(word)) return { pieces: [{ text: word, splits: 'text', at: 0 } satisfies Piece], unset: [], error: undefined };
   const tokens = tokenizeWord(word, options, raw?.escapes ? 'rawWord' : 'word');
   const problem = problemOf(tokens, []);
@@ -101,7 +101,8 @@ function splitPieces(pieces: readonly Piece[]): RawWord[] {
     if (word) word.text += text;
     else word = { text, at };
   };
-  for (const { text, splits, at } of pieces) {
+  for (const { text, splits, at, forgets } of pieces) {
+    if (word && forgets) word.text = '';
     if (!splits) {
       add(text, at);
       continue;

@@ -13,7 +13,8 @@ type Characters = readonly string[];
 /** Reads a pattern; the message of its error otherwise. */
 export function parseGlob(pattern: string): Glob | string {
   const stretches: [(string | undefined)[], ...(string | undefined)[][]] = [[]];
-  const characters = [...pattern];
+  // Go's scanner skips a byte order mark at the start.
+  const characters = [...(pattern.charCodeAt(0) === 0xfeff ? pattern.slice(1) : pattern)];
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at] ?? '';
     const stretch = stretches.at(-1) ?? stretches[0];
@@ -29,6 +30,19 @@ export function parseGlob(pattern: string): Glob | string {
   return stretches;
 }
 
+/**
+ * Reads a pattern for trimSuffix: backwards, but escapes forwards. Source: BuildKit, `reversePattern`, which leaves a last escape character
+ * to what then stands behind it.
+ */
+export function parseSuffixGlob(pattern: string): Glob | string {
+  return parseGlob(
+    [...pattern.matchAll(/\\.|./gsu)]
+      .map(([each]) => each)
+      .reverse()
+      .join(''),
+  );
+}
+
 /** Removes what the pattern matches at the start. */
 export function trimPrefix(value: string, glob: Glob, which: 'shortest' | 'longest'): string {
   const characters = [...value];
@@ -36,11 +50,10 @@ export function trimPrefix(value: string, glob: Glob, which: 'shortest' | 'longe
   return end === undefined ? value : characters.slice(end).join('');
 }
 
-/** Removes what the pattern matches at the end: the same, seen from behind. */
+/** Removes what the pattern, read by parseSuffixGlob, matches at the end: the same, seen from behind. */
 export function trimSuffix(value: string, glob: Glob, which: 'shortest' | 'longest'): string {
   const characters = [...value].reverse();
-  const [first, ...others] = glob.map((stretch) => stretch.toReversed()).toReversed();
-  const end = matchAt(characters, 0, [first ?? [], ...others], which);
+  const end = matchAt(characters, 0, glob, which);
   return end === undefined ? value : characters.slice(end).reverse().join('');
 }
 

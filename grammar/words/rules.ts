@@ -42,35 +42,44 @@ export class WordParser extends CstParser {
     this.CONSUME(DoubleClose);
   });
 
-  /** `${name}`, `${name:-word}`, `${name#pattern}`, `${name/pattern/word}` and their like. */
+  /** `${name}`, `${name:-word}`, `${name#pattern}`, `${name/pattern/word}` and their like. Before an operator the name may be empty. */
   readonly substitution = this.RULE('substitution', () => {
     this.CONSUME(BraceOpen);
-    this.CONSUME(Name);
-    this.OPTION(() =>
-      this.OR([
-        {
-          ALT: () => {
-            this.CONSUME(Default, { LABEL: 'operator' });
-            this.SUBRULE1(this.word, { LABEL: 'operand' });
-          },
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(Name);
+          this.OPTION(() => this.SUBRULE1(this.operation));
         },
-        {
-          ALT: () => {
-            this.CONSUME(Trim, { LABEL: 'operator' });
-            this.SUBRULE2(this.word, { LABEL: 'operand' });
-          },
-        },
-        {
-          ALT: () => {
-            this.CONSUME(Replace, { LABEL: 'operator' });
-            this.SUBRULE3(this.word, { LABEL: 'operand' });
-            this.CONSUME(PatternEnd);
-            this.SUBRULE4(this.word, { LABEL: 'operand' });
-          },
-        },
-      ]),
-    );
+      },
+      { ALT: () => this.SUBRULE2(this.operation) },
+    ]);
     this.CONSUME(BraceClose);
+  });
+
+  readonly operation = this.RULE('operation', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(Default, { LABEL: 'operator' });
+          this.SUBRULE1(this.word, { LABEL: 'operand' });
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(Trim, { LABEL: 'operator' });
+          this.SUBRULE2(this.word, { LABEL: 'operand' });
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(Replace, { LABEL: 'operator' });
+          this.SUBRULE3(this.word, { LABEL: 'operand' });
+          this.CONSUME(PatternEnd);
+          this.SUBRULE4(this.word, { LABEL: 'operand' });
+        },
+      },
+    ]);
   });
 
   constructor({ validate }: { readonly validate: boolean }) {

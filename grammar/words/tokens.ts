@@ -41,7 +41,16 @@ const RawDoubleOpen = token('RawDoubleOpen', onlyWhenRemoved(/"/y), { push_mode:
 
 export const Name = token('Name', (text, offset, before) => (before?.tokenType === BraceOpen ? name(text, offset) : null));
 const name = matcher(new RegExp(NAME, 'uy'));
-export const Default = token('Default', sticky(/:?[-+?]/y), { pop_mode: true, push_mode: 'operand' });
+/** A name may be missing before it, but not before a colon. */
+export const Default = token(
+  'Default',
+  (text, at, before) => (before?.tokenType === BraceOpen && text[at] === ':' ? null : modifier(text, at)),
+  {
+    pop_mode: true,
+    push_mode: 'operand',
+  },
+);
+const modifier = matcher(/:?[-+?]/y);
 export const Trim = token('Trim', sticky(/##?|%%?/y), { pop_mode: true, push_mode: 'raw' });
 export const Replace = token('Replace', sticky(/\/\/?/y), { pop_mode: true, push_mode: 'pattern' });
 export const PatternEnd = token('PatternEnd', sticky(/\//y), { pop_mode: true, push_mode: 'raw' });
