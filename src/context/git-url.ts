@@ -95,7 +95,7 @@ function ofUrl(text: string): Place | undefined {
 function ofHost(text: string): Place | undefined {
   if (/^[a-zA-Z0-9]+:\/\//.test(text)) return undefined;
   const [, user, host, path = '', query = '', fragment = ''] =
-    /^([a-zA-Z0-9\-_]+)@([a-zA-Z0-9\-.]+):([^\n]*?)(?:\?([^\n]*?))?(?:#([^\n]*))?$/.exec(text) ?? [];
+    /^([a-zA-Z0-9\-_]+)@([a-zA-Z0-9\-.]+):([^\n?#]*)(?:\?([^\n#]*))?(?:#([^\n]*))?$/.exec(text) ?? [];
   const { pairs, damaged } = parseQuery(query);
   if (user === undefined || damaged) return undefined;
   return { remote: `${user}@${host}:${path}`, fragment, query: pairs, looksLocal: false, unencrypted: false };
