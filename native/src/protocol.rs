@@ -212,6 +212,8 @@ pub struct SandboxParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<Port>>,
     pub commit: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_seconds: Option<i64>,
     pub stdin: bool,
 }
 
@@ -333,6 +335,8 @@ messages! {
         destination: String,
         attributes: FileAttributes,
         link: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch_seconds: Option<i64>,
         form: LayerForm,
         snapshot: bool,
     }
@@ -345,7 +349,15 @@ messages! {
         blob: Option<Descriptor>,
         selected: Digest,
     }
-    FileMkdirParams { parent: Chain, path: String, user: String, form: LayerForm, snapshot: bool }
+    FileMkdirParams {
+        parent: Chain,
+        path: String,
+        user: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch_seconds: Option<i64>,
+        form: LayerForm,
+        snapshot: bool,
+    }
 
     SandboxSignalParams { stream: u32, signal: i32 }
     DoctorResult { checks: Vec<DoctorCheck> }

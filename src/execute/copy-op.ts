@@ -77,6 +77,7 @@ async function copy(
     destination: spec.destination,
     attributes: { ...(spec.chown !== undefined && { chown: spec.chown }), ...(spec.chmod !== undefined && { chmod: spec.chmod }) },
     link: spec.link,
+    ...(spec.epoch !== undefined && { epochSeconds: spec.epoch }),
     form: usage.form(vertex),
     snapshot: usage.onDisk(vertex),
   };
@@ -116,4 +117,5 @@ const copyFields = (spec: CopySpec): readonly Field[] => [
   field('--link', spec.link),
   field('--parents', spec.parents),
   field('unpack', spec.unpack),
+  field('epoch', spec.epoch ?? null),
 ];

@@ -76,6 +76,7 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   field('hosts', spec.hosts),
   field('hostname', spec.hostname ?? null),
   field('platform', spec.platform),
+  field('epoch', spec.epoch ?? null),
 ];
 
 interface Ran extends SandboxResult {
@@ -110,6 +111,7 @@ async function execute(
       hosts: spec.hosts.map(({ name, ip }) => `${ip} ${name}`),
       hostname: spec.hostname ?? defaultHostname,
       commit: true,
+      ...(spec.epoch !== undefined && { epochSeconds: spec.epoch }),
       stdin: false,
     },
     {

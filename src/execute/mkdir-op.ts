@@ -10,7 +10,12 @@ import { namesSomeone } from './owner.ts';
 
 /** WORKDIR. */
 export function mkdirOp(vertex: Vertex<Spec>, spec: MkdirSpec, context: ExecuteContext): Op<Result> {
-  const own: readonly Field[] = [field('kind', spec.kind), field('path', spec.path), field('user', spec.user)];
+  const own: readonly Field[] = [
+    field('kind', spec.kind),
+    field('path', spec.path),
+    field('user', spec.user),
+    field('epoch', spec.epoch ?? null),
+  ];
   return {
     limit: 'transfer',
     cacheable: true,
@@ -26,7 +31,14 @@ export function mkdirOp(vertex: Vertex<Spec>, spec: MkdirSpec, context: ExecuteC
       await context.layers.ensureIndexes(chain, signal);
       if (namesSomeone(spec.user)) await context.layers.ensureSnapshots(chain, signal);
       const { usage, worker } = context;
-      const params = { parent: chain, path: spec.path, user: spec.user, form: usage.form(vertex), snapshot: usage.onDisk(vertex) };
+      const params = {
+        parent: chain,
+        path: spec.path,
+        user: spec.user,
+        ...(spec.epoch !== undefined && { epochSeconds: spec.epoch }),
+        form: usage.form(vertex),
+        snapshot: usage.onDisk(vertex),
+      };
       return keepLayer(filesystem, await worker.call('file.mkdir', params, { signal }), context);
     },
     same: (older, made, signal) => sameContent(asFilesystem(older), asFilesystem(made), context, signal),

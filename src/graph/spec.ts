@@ -82,6 +82,8 @@ export interface ExecSpec {
   /** From BUILDKIT_SANDBOX_HOSTNAME; without one it is BuildKit's own default. */
   readonly hostname?: string;
   readonly platform: Platform;
+  /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
+  readonly epoch?: number;
 }
 
 /** A line of /etc/hosts. */
@@ -158,6 +160,8 @@ export interface CopySpec {
   readonly parents: boolean;
   /** ADD: sources that are archives by their magic bytes are unpacked. */
   readonly unpack: boolean;
+  /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
+  readonly epoch?: number;
 }
 
 /** WORKDIR: makes the directory and its missing parents, owned by `user`. Input 0 is the stage so far. */
@@ -166,4 +170,6 @@ export interface MkdirSpec {
   readonly path: string;
   /** As in USER; empty for root. */
   readonly user: string;
+  /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
+  readonly epoch?: number;
 }

@@ -17,7 +17,7 @@ export interface BuiltLayer {
 }
 
 export interface ImageParts {
-  readonly plan: Pick<Plan, 'platform' | 'config' | 'author' | 'baseHistory' | 'history'>;
+  readonly plan: Pick<Plan, 'platform' | 'epoch' | 'config' | 'author' | 'baseHistory' | 'history'>;
   /** Layers of the base image, base first; empty for scratch. */
   readonly base: ResolvedImage['layers'];
   /** By the vertex that made them: every vertex that a row of the plan's history names. */
@@ -51,10 +51,7 @@ export function assembleImage({ plan, base, layers, annotations }: ImageParts): 
     layer: vertex === undefined ? undefined : layerOf(vertex, layers),
   }));
   const added = rows.flatMap(({ layer }) => (layer && layer.entries > 0 ? [layer] : []));
-  const history = stamp([
-    ...completeHistory(plan.baseHistory, base.length),
-    ...rows.map(({ createdBy, layer }) => rowOf(createdBy, layer)),
-  ]);
+  const history = stamp([...completeHistory(plan.baseHistory, base.length), ...rows.map((row) => rowOf(row, epochTime(plan.epoch)))]);
   const created = history.at(-1)?.created;
   const config = document(mediaTypes.config, encodeConfig, {
     ...(created === undefined ? {} : { created }),
@@ -87,16 +84,26 @@ const comment = 'buildkit.dockerfile.v0';
 
 const ociLayerTypes = { none: mediaTypes.layer, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd } as const;
 
+interface Row {
+  readonly createdBy: string;
+  readonly layer: BuiltLayer | undefined;
+}
+
 function layerOf(vertex: Digest, layers: ImageParts['layers']): BuiltLayer {
   const layer = layers.get(vertex);
   if (!layer) throw new Error(`no layer was made for vertex "${vertex}"`);
   return layer;
 }
 
-function rowOf(createdBy: string, layer: BuiltLayer | undefined): History {
+/** With an epoch every new row has that time, also one without a layer; rows of the base keep theirs. */
+function rowOf({ createdBy, layer }: Row, epoch: string | undefined): History {
+  const created = epoch ?? layer?.created;
   const empty = !layer || layer.entries === 0 ? { empty_layer: true } : {};
-  return { ...(layer && { created: layer.created }), created_by: createdBy, comment, ...empty };
+  return { ...(created !== undefined && { created }), created_by: createdBy, comment, ...empty };
 }
+
+const epochTime = (seconds: number | undefined): string | undefined =>
+  seconds === undefined ? undefined : new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 
 /**
  * One row for each layer of the base. Some writers give no history, or only a part of it; one that does not fit is dropped, since rows

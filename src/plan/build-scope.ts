@@ -22,6 +22,8 @@ export interface BuildScope {
   /** That of RUN, where the build chooses one. */
   readonly hostname: string | undefined;
   readonly targetPlatform: Platform;
+  /** SOURCE_DATE_EPOCH, in seconds. */
+  readonly epoch?: number;
   /** The build context. */
   readonly context: Vertex<Spec>;
   readonly namedContexts: NamedContexts;

@@ -2,6 +2,7 @@ import type { Heredoc } from '../../grammar/ast.ts';
 import type { CopySpec, InlineSpec, Spec } from '../graph/spec.ts';
 import { type Vertex, vertex } from '../graph/vertex.ts';
 import { destinationPath } from './container-path.ts';
+import { epochOf } from './epoch.ts';
 import { expandBody } from './expansion.ts';
 import { booleanFlag, expandFlag, type FlagValue, listFlag, textFlag } from './flags.ts';
 import { addHistory, workingDirectory } from './stage-state.ts';
@@ -46,6 +47,7 @@ export function lowerFiles(step: Step, variation: Variation): void {
     link: booleanFlag(step, 'link') ?? false,
     parents: variation.parents,
     unpack: remote ? remote.unpack : variation.unpack && files.length === 0,
+    ...epochOf(step.build),
   };
   state.vertex = vertex<Spec>(spec, [state.vertex, source], stepName(step), rangeOf(step));
   const words = [variation.parents && '--parents', chown && `--chown=${chown}`, chmod && `--chmod=${chmod}`];

@@ -3,7 +3,7 @@ import type { CopySpec, Spec } from '../graph/spec.ts';
 import { type Vertex, vertex } from '../graph/vertex.ts';
 
 /** The filesystem of a stage that begins with the files of a named context: they are its first layer. */
-export function filesRoot(files: Vertex<Spec>, origin: SourceRange): Vertex<Spec> {
+export function filesRoot(files: Vertex<Spec>, origin: SourceRange, epoch: Pick<CopySpec, 'epoch'> = {}): Vertex<Spec> {
   const { kind } = files.spec;
   // What has layers already stands as it is.
   if (['image', 'scratch', 'exec', 'copy', 'mkdir'].includes(kind)) return files;
@@ -17,6 +17,7 @@ export function filesRoot(files: Vertex<Spec>, origin: SourceRange): Vertex<Spec
     link: false,
     parents: false,
     unpack: false,
+    ...epoch,
   };
   return vertex<Spec>(spec, [scratch, files], `FROM ${files.name}`, origin);
 }

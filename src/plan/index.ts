@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { BuildScope } from './build-scope.ts';
 import { finishedConfig } from './container-config.ts';
+import { chooseEpoch, withEnvironmentEpoch } from './epoch.ts';
 import { expansionBudget } from './expansion.ts';
 import { targetStage } from './find-stage.ts';
 import { globalArgs } from './global-args.ts';
@@ -39,7 +40,7 @@ export async function plan(
   resolver: ImageResolver,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { state, states, noCache, warnings } = await lowerDockerfile(dockerfile, source, options, resolver, signal);
+  const { build, state, states, noCache, warnings } = await lowerDockerfile(dockerfile, source, options, resolver, signal);
   return {
     target: state.vertex,
     vertices: verticesOf(
@@ -47,6 +48,7 @@ export async function plan(
       states.values().map(({ vertex }) => vertex),
     ),
     platform: imagePlatform(state.imagePlatform, options.platform),
+    epoch: build.epoch,
     config: finishedConfig(state.config, state.named, options.labels),
     author: state.author,
     baseHistory: state.baseHistory,
@@ -77,7 +79,8 @@ export async function lowerDockerfile(
   signal: AbortSignal,
 ): Promise<Lowered> {
   const file = readFile(dockerfile, source, options);
-  const { build, stages } = file;
+  const { stages } = file;
+  const { build, warnings } = await chooseEpoch(file.build, stages, options, signal);
   const target = targetStage(stages, options.target);
   const prepared = await prepare(options.allStages ? stages : [target], stages, { build, resolver, signal });
   if (build.linter) lintBases(build.linter, prepared, stages, build);
@@ -86,7 +89,7 @@ export async function lowerDockerfile(
   build.linter?.finish();
   const state = states.get(target);
   if (!state) throw new TypeError('the target was not lowered');
-  return { ...file, prepared, target, state, states, noCache };
+  return { ...file, build, warnings: [...file.warnings, ...warnings], prepared, target, state, states, noCache };
 }
 
 interface ReadFile {
@@ -99,7 +102,7 @@ interface ReadFile {
 
 function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, options: PlanOptions): ReadFile {
   const source = { file, text, escape: dockerfile.escape, budget: expansionBudget() };
-  const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
+  const buildArgs = withEnvironmentEpoch(options);
   const buildPlatform = options.buildPlatform ?? hostPlatform();
   const targetPlatform = options.platform ?? buildPlatform;
   const { globals, sections } = splitSections(dockerfile, source);
@@ -110,7 +113,6 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
   linter?.readFile({ sections, defaults: defaultsOf(globals, given, source), escape: source.escape });
   const values = globalArgs(globals, given, source);
   if (linter) lintFroms(linter, sections, { instructions: globals, values, escape: source.escape });
-  refuseUnbuilt(values, options);
   const build: BuildScope = {
     ...source,
     buildArgs,
@@ -143,10 +145,4 @@ function defaultsOf(...[globals, given, source]: Parameters<typeof globalArgs>):
     if (error instanceof BuildError) return undefined;
     throw error;
   }
-}
-
-/** These change the image, so they cannot be passed over. */
-function refuseUnbuilt(values: ReadonlyMap<string, string>, { buildArgs = {}, environment = {} }: PlanOptions): void {
-  const epoch = buildArgs.SOURCE_DATE_EPOCH ?? environment.SOURCE_DATE_EPOCH ?? values.get('SOURCE_DATE_EPOCH');
-  if (epoch) throw new BuildError('UNSUPPORTED', 'SOURCE_DATE_EPOCH is not built yet', { hint: 'build without it' });
 }

@@ -5,6 +5,7 @@ import { type Vertex, vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { type BuildScope, sourceRange } from './build-scope.ts';
+import { epochOf } from './epoch.ts';
 import { filesRoot } from './files-root.ts';
 import { sourceStage } from './find-stage.ts';
 import { countedInstructions, lowerings } from './instructions/index.ts';
@@ -70,7 +71,7 @@ function startOf(stage: Stage, triggers: number, { prepared, all, build, states 
   }
   const platform = stage.platform ?? build.targetPlatform;
   if (base.kind === 'files') {
-    const root = filesRoot(base.vertex, sourceRange(build, from.range));
+    const root = filesRoot(base.vertex, sourceRange(build, from.range), epochOf(build));
     const state = scratchState({ platform, numbering }, root);
     // Its files are a layer of ours, and each layer has a row. (BuildKit has none, and then as many rows as layers, the last one made up.)
     addHistory(state, `COPY / / # ${base.vertex.name}`, root.digest);

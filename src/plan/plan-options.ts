@@ -1,4 +1,4 @@
-import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { GitSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Linter } from './lint/linter.ts';
@@ -24,6 +24,8 @@ export interface PlanOptions {
   readonly noCacheFilter?: readonly string[];
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** When a source that is fetched was made, in seconds since 1970; undefined where nothing says so. For SOURCE_DATE_EPOCH. */
+  readonly sourceTime?: (source: HttpSpec | GitSpec, signal: AbortSignal) => Promise<number | undefined>;
   /** Looks on, and may end the plan with LINT_FAILED. */
   readonly linter?: Linter;
   /** Lowers every stage, needed or not. */

@@ -32,6 +32,8 @@ export interface Plan {
   /** Every vertex that the target needs, in the order of the Dockerfile. */
   readonly vertices: readonly Vertex<Spec>[];
   readonly platform: Platform;
+  /** SOURCE_DATE_EPOCH, in seconds: the time of every new row. */
+  readonly epoch?: number | undefined;
   /** The image config, but for rootfs, history and times. */
   readonly config: ContainerConfig;
   readonly author: string | undefined;

@@ -126,6 +126,8 @@ export interface SandboxParams {
   readonly ports?: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
   /** The upper directory becomes a snapshot of this session (RUN); otherwise it is thrown away (`cooper run`). */
   readonly commit: boolean;
+  /** With `commit`: nothing in the snapshot has a later mtime; what has gets this one. */
+  readonly epochSeconds?: number;
   /** The builder sends stdin as data frames; otherwise stdin is /dev/null. */
   readonly stdin: boolean;
 }
@@ -217,6 +219,8 @@ export interface Requests {
       destination: string;
       attributes: FileAttributes;
       link: boolean;
+      /** No entry has a later mtime. */
+      epochSeconds?: number;
       form: LayerForm;
       snapshot: boolean;
     };
@@ -225,7 +229,7 @@ export interface Requests {
   };
   /** WORKDIR. Makes the directory and missing parents 0755, owned by `user`; always a layer with at least the directory itself. */
   'file.mkdir': {
-    params: { parent: Chain; path: string; user: string; form: LayerForm; snapshot: boolean };
+    params: { parent: Chain; path: string; user: string; epochSeconds?: number; form: LayerForm; snapshot: boolean };
     result: PackedLayer;
   };
 

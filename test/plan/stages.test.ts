@@ -244,16 +244,4 @@ testErrors('stages', [
   { name: 'a bad platform', text: 'FROM --platform=a/b/c/d debian', code: 'PLATFORM_UNSUPPORTED', at: '1:6' },
   { name: 'an empty platform', text: 'FROM --platform=$x debian', code: 'DOCKERFILE_INVALID', at: '1:6' },
   { name: 'a base that cannot be expanded', text: 'FROM ${x:?gone}', code: 'EXPANSION_FAILED', at: '1:6', message: /gone/ },
-  {
-    name: 'SOURCE_DATE_EPOCH as build argument',
-    text: 'FROM debian',
-    options: { buildArgs: { SOURCE_DATE_EPOCH: '0' } },
-    code: 'UNSUPPORTED',
-  },
-  {
-    name: 'SOURCE_DATE_EPOCH in the environment',
-    text: 'FROM debian',
-    options: { environment: { SOURCE_DATE_EPOCH: '0' } },
-    code: 'UNSUPPORTED',
-  },
 ]);

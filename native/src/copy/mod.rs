@@ -17,10 +17,10 @@ use crate::digest::LayerRef;
 use crate::error::Error;
 use crate::index::entry::Kind;
 use crate::index::{path, store};
-use crate::layer::commit;
 use crate::layer::content::Content;
 use crate::layer::layout::Item;
 use crate::layer::write::write_tree;
+use crate::layer::{commit, epoch};
 use crate::protocol::{FileCopyParams, FileCopyResult, FileMkdirParams, LayerForm, PackedLayer};
 use crate::session::Session;
 use crate::tree::{digest, open, user};
@@ -32,7 +32,8 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
     let tree = open::source(session, &params.selection.source)?;
     let mut matches = open::selected(&tree, &params.selection)?;
     digest::load_xattrs(&tree, &mut matches)?;
-    let (items, placed) = assemble(session, &params, &tree, &matches)?;
+    let (mut items, placed) = assemble(session, &params, &tree, &matches)?;
+    epoch::limit_items(&mut items, params.epoch_seconds);
     let layer = finish(session, request, items, params.form, params.snapshot)?;
     let index = store::index(session, &LayerRef::Layer(layer.diff_id.clone()))?;
     for (at, (number, item)) in placed {
@@ -61,7 +62,9 @@ pub fn mkdir(session: &Session, params: FileMkdirParams, request: &RequestContex
     let mut draft = Draft::new(store::view(session, &params.parent)?);
     let at = draft.resolve(&path::clean(params.path.as_bytes()), true)?;
     draft.make_directories(&at, NewParents { mode: 0o755, owner })?;
-    finish(session, request, draft.finish(), params.form, params.snapshot)
+    let mut items = draft.finish();
+    epoch::limit_items(&mut items, params.epoch_seconds);
+    finish(session, request, items, params.form, params.snapshot)
 }
 
 /// Writes the snapshot where it is wanted, packs the layer from it (else from the source), and keeps both.

@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod commit;
 pub mod content;
+pub mod epoch;
 pub mod extract;
 pub mod inflate;
 pub mod layout;

@@ -28,6 +28,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
+use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::overlay;
 use crate::protocol::{Empty, Event, Mode, SandboxParams, SandboxResult, SandboxSignalParams};
@@ -97,7 +98,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     request.cancel.check()?;
     let exit_code = outcome.exit_code();
     let snapshot = if params.commit && exit_code == 0 {
-        Some(commit(session, &mut upper, &outcome)?)
+        Some(commit(session, &mut upper, &outcome, params.epoch_seconds)?)
     } else {
         None
     };
@@ -149,8 +150,17 @@ fn attend(
     Outcome::of(Some(ended?), stubs)
 }
 
-fn commit(session: &Session, upper: &mut Upper<'_>, outcome: &Outcome) -> Result<crate::digest::SnapshotID, Error> {
+fn commit(
+    session: &Session,
+    upper: &mut Upper<'_>,
+    outcome: &Outcome,
+    epoch: Option<i64>,
+) -> Result<crate::digest::SnapshotID, Error> {
     stub::remove(&upper.snapshot.fs, &outcome.stubs)?;
+    // Here, before the next step can see a time, and not when it is packed beside that step.
+    if let Some(epoch) = epoch {
+        epoch::limit_files(&upper.snapshot.fs, epoch)?;
+    }
     session.discard_temporary(&format!("{}/work", upper.snapshot.name))?;
     upper.snapshot.set_state(SnapshotState::Committed);
     upper.kept = true;

@@ -2,6 +2,7 @@ import type { BindMountSpec, ExecSpec, MountSpec, NetworkMode, Spec } from '../.
 import { type Vertex, vertex } from '../../graph/vertex.ts';
 import { commandLine, withShell } from '../command-line.ts';
 import { inlineVertex } from '../copy-files.ts';
+import { epochOf } from '../epoch.ts';
 import { listFlag, textFlag } from '../flags.ts';
 import { lowerMount } from '../mounts.ts';
 import { addHistory, type StageState, workingDirectory } from '../stage-state.ts';
@@ -32,6 +33,7 @@ export function lowerRun(step: Step): void {
     hosts: build.hosts,
     ...(build.hostname !== undefined && { hostname: build.hostname }),
     platform: state.platform,
+    ...epochOf(build),
   };
   state.vertex = vertex<Spec>(spec, inputs, stepName(step, program.note), rangeOf(step));
   addHistory(state, `RUN ${[...declaredArgs(state), ...program.argv].join(' ')} # buildkit`, state.vertex.digest);

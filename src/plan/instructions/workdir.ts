@@ -1,6 +1,7 @@
 import type { Spec } from '../../graph/spec.ts';
 import { vertex } from '../../graph/vertex.ts';
 import { absolutePath, nextWorkdir } from '../container-path.ts';
+import { epochOf } from '../epoch.ts';
 import { addHistory } from '../stage-state.ts';
 import { expandArg, rangeOf, requireArgs, type Step } from '../step.ts';
 import { stepName } from '../step-name.ts';
@@ -18,7 +19,7 @@ export function lowerWorkdir(step: Step): void {
     addHistory(state, 'WORKDIR /');
     return;
   }
-  const spec: Spec = { kind: 'mkdir', path: absolutePath('/', path), user: state.config.User ?? '' };
+  const spec: Spec = { kind: 'mkdir', path: absolutePath('/', path), user: state.config.User ?? '', ...epochOf(step.build) };
   state.vertex = vertex(spec, [state.vertex], stepName(step), rangeOf(step));
   addHistory(state, `WORKDIR ${path}`, state.vertex.digest);
 }
