@@ -53,6 +53,7 @@ methods! {
     "lock.release": LockReleaseParams => Empty,
     "store.discard": StoreDiscardParams => Empty,
     "tree.select": TreeSelectParams => TreeSelectResult,
+    "tree.read": TreeReadParams => TreeReadResult,
     "tree.digest": TreeDigestParams => TreeDigestResult,
     "tree.user": TreeUserParams => TreeUserResult,
     "tree.stat": TreeStatParams => TreeStatResult,

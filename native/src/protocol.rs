@@ -292,7 +292,9 @@ messages! {
     StoreDiscardParams { paths: Vec<String> }
 
     TreeSelectParams { selection: Selection }
-    TreeSelectResult { digest: Digest, entries: u64, bytes: u64 }
+    TreeSelectResult { digest: Digest, entries: u64, bytes: u64, directories: u64 }
+    TreeReadParams { source: Source, path: String, max_bytes: u64 }
+    TreeReadResult { found: bool, names: Vec<String> }
     TreeDigestParams { chain: Chain }
     TreeDigestResult { digest: Digest }
     TreeUserParams { chain: Chain, user: String }

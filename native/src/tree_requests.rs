@@ -22,6 +22,7 @@ pub fn dispatch(
 ) -> Option<Result<Value, Error>> {
     Some(match method {
         "tree.select" => run(params, |params| tree::select(session, params)),
+        "tree.read" => run(params, |params| tree::read(session, params, request)),
         "tree.digest" => run(params, |params| tree::digest(session, params)),
         "tree.user" => run(params, |params| tree::find_user(session, params)),
         "tree.stat" => run(params, |params| tree::stat(session, params)),

@@ -36,36 +36,67 @@ export async function loadIgnoreRules(contextDir: string, dockerfilePath: string
 
 export const nothingIgnored: IgnoreRules = { rules: [], file: undefined, text: undefined };
 
+/** A longer line is refused. Source: Go, bufio, `MaxScanTokenSize`, the line's end included. */
+const maxLineBytes = 64 * 1024;
+
 /**
- * The rules of a .dockerignore, in order: the last one that matches wins. Source: moby/patternmatcher, `ignorefile.ReadAll`.
- * Throws DOCKERFILE_INVALID for a `!` with nothing after it; `file` is for the message.
+ * The rules of a .dockerignore, in order: the last one that matches wins. Source: moby/patternmatcher 0.6.1, `ignorefile.ReadAll` and `New`.
+ * Throws DOCKERFILE_INVALID for a `!` with nothing after it, and for what is no pattern; `file` is for the message.
  */
 export function parseIgnoreFile(text: string, file = '.dockerignore'): IgnoreRule[] {
   return text
     .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
+    .split('\n')
     .flatMap((line, index) => {
+      const place = { line: index + 1, file, text };
+      if (Buffer.byteLength(line) >= maxLineBytes) throw badRule(place, `is longer than ${maxLineBytes - 1} bytes`);
       // Only in the first column: " #x" is a pattern.
-      if (line.startsWith('#') || line.trim() === '') return [];
-      return [parseRule(line.trim(), index + 1, { file, text })];
+      if (line.startsWith('#') || trim(line) === '') return [];
+      return [parseRule(trim(line), place)];
     });
 }
 
-function parseRule(text: string, line: number, source: { file: string; text: string }): IgnoreRule {
-  const negated = text.startsWith('!');
-  const pattern = negated ? text.slice(1).trim() : text;
-  if (pattern !== '') return { pattern: cleanPattern(pattern), negated, line };
-  throw new BuildError('DOCKERFILE_INVALID', `line ${line} of "${source.file}" is a "!" with nothing after it`, {
-    range: wholeLine(line, source),
-    hint: 'a pattern after "!" is not ignored, as in "!keep.txt"',
-  });
+interface Place {
+  readonly line: number;
+  readonly file: string;
+  readonly text: string;
 }
 
-/** As Go's path.Clean, and without the `/` in front: patterns are relative to the root of the context. */
-function cleanPattern(pattern: string): string {
-  const clean = posix.normalize(pattern);
-  const withoutEnd = clean.length > 1 ? clean.replace(/\/$/, '') : clean;
-  return withoutEnd.length > 1 ? withoutEnd.replace(/^\//, '') : withoutEnd;
+function parseRule(text: string, place: Place): IgnoreRule {
+  const isNegated = text.startsWith('!');
+  const written = isNegated ? trim(text.slice(1)) : text;
+  const inContext = clean(written).replace(/^\/(?=.)/s, '');
+  // Cleaned once more with the "!": so "/!a" is a negation too, and "!/" is nothing.
+  const rule = clean(isNegated ? `!${written === '' ? '' : inContext}` : inContext);
+  const negated = rule.startsWith('!');
+  const pattern = negated ? rule.slice(1) : rule;
+  if (pattern === '') throw badRule(place, 'is a "!" with nothing after it', 'a pattern after "!" is not ignored, as in "!keep.txt"');
+  if (!isPattern(pattern))
+    throw badRule(place, `is no pattern: "${pattern}"`, 'a "[" needs its "]", and a "\\" the character that it makes plain');
+  return { pattern, negated, line: place.line };
+}
+
+/** As Go's path.Clean. */
+function clean(path: string): string {
+  const normal = posix.normalize(path);
+  return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
+}
+
+/** As Go's strings.TrimSpace, which knows other spaces than JavaScript does. Source: Go, unicode, `White_Space`. */
+const trim = (text: string): string =>
+  text.replace(
+    /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g,
+    '',
+  );
+
+/** Whether Go's filepath.Match takes it: Docker asks, whatever the pattern means there. */
+function isPattern(pattern: string): boolean {
+  const member = String.raw`(?:\\[^]|[^\-\]\\])`;
+  return new RegExp(String.raw`^(?:[^\[\\]|\\[^]|\[(?:\^|(?!\^))(?:${member}(?:-${member})?)+\])*$`, 'u').test(pattern);
+}
+
+function badRule({ line, ...source }: Place, why: string, hint?: string): BuildError {
+  return new BuildError('DOCKERFILE_INVALID', `line ${line} of "${source.file}" ${why}`, { range: wholeLine(line, source), hint });
 }
 
 function wholeLine(line: number, { file, text }: { file: string; text: string }): SourceRange {

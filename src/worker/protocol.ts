@@ -180,7 +180,16 @@ export interface Requests {
   /** The content digest of the selected files: path, type, mode, ids, xattrs, bytes; never mtime. Uses and renews the stat cache. */
   'tree.select': {
     params: { selection: Selection };
-    result: { digest: Digest; entries: number; bytes: number };
+    /** `directories`: how many of a host directory were listed. */
+    result: { digest: Digest; entries: number; bytes: number; directories: number };
+  };
+  /**
+   * Sends the bytes of one file as data frames (a byte 1, then bytes). Symlinks are followed within the source, and ignore rules don't count.
+   * Where there is no such file, `names` are some of those that stand where it was looked for. Fails with CONTEXT_INVALID for a longer one.
+   */
+  'tree.read': {
+    params: { source: Source; path: string; maxBytes: number };
+    result: { found: boolean; names: readonly string[] };
   };
   /** The content digest of a whole filesystem. Kept on disk by chainID when all layers have a diffID. */
   'tree.digest': { params: { chain: Chain }; result: { digest: Digest } };

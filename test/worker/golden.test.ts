@@ -21,6 +21,7 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'lock.release': true,
   'store.discard': true,
   'tree.select': true,
+  'tree.read': true,
   'tree.digest': true,
   'tree.user': true,
   'tree.stat': true,

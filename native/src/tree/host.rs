@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -29,11 +30,15 @@ pub struct Ident {
 #[derive(Debug, Clone)]
 pub struct HostDir {
     root: Arc<OwnedFd>,
+    listed: Arc<AtomicU64>,
 }
 
 impl HostDir {
     pub fn new(root: OwnedFd) -> Self {
-        Self { root: Arc::new(root) }
+        Self {
+            root: Arc::new(root),
+            listed: Arc::default(),
+        }
     }
 
     /// Metadata of a path without its xattrs; None where nothing stands, or something on the way is no directory.
@@ -48,8 +53,14 @@ impl HostDir {
         }
     }
 
+    /// How many directories have been listed.
+    pub fn listed(&self) -> u64 {
+        self.listed.load(Ordering::Relaxed)
+    }
+
     /// What is in a directory, sorted by name. `None` for something that has gone in between.
     pub fn list(&self, at: &[u8]) -> Result<Vec<(Vec<u8>, Meta, Ident)>, Error> {
+        self.listed.fetch_add(1, Ordering::Relaxed);
         let directory = self
             .open_with(at, OFlags::RDONLY | OFlags::DIRECTORY)
             .map_err(|error| failed("open", at, error))?;

@@ -1,8 +1,10 @@
 //! File trees: what is in a context or a filesystem, which of it is selected, and the digest of that.
 
 pub mod digest;
+mod go_regex;
 pub mod host;
 pub mod ignore;
+mod ignore_pattern;
 pub mod open;
 pub mod parents;
 pub mod pattern;

@@ -98,14 +98,15 @@ fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) 
         } else {
             low
         };
+        members += 1;
+        // For Go a range that runs backwards is a range of nothing.
         if low > high {
-            return None;
+            continue;
         }
         for (at, end) in [low, high].into_iter().enumerate() {
             out.push_str(if at == 1 { "-" } else { "" });
             out.push_str(&format!("\\x{{{:x}}}", end as u32));
         }
-        members += 1;
     }
     rest.next();
     out.push_str(if negated { "]" } else { "&&[^/]]" });
@@ -173,6 +174,9 @@ mod tests {
             ("*x", "xxx", Some(true)),
             ("a.b+", "a.b+", Some(true)),
             ("a.b", "axb", Some(false)),
+            ("[z-a]", "m", Some(false)),
+            ("[z-am]", "m", Some(true)),
+            ("[^z-a]", "m", Some(true)),
         ] {
             let got = go_match(pattern).map(|expression| compile(&expression).unwrap().is_match(name.as_bytes()));
             assert_eq!(got, wanted, "{pattern} {name}");

@@ -6,14 +6,15 @@ use super::digest::{self, FilesystemDigest};
 use super::source::{Node, Tree};
 use super::stat_cache::StatCache;
 use super::{open, user};
+use crate::context::RequestContext;
 use crate::digest::{Digest, LayerRef};
 use crate::error::Error;
 use crate::index::entry::Kind;
 use crate::index::{path, store};
 use crate::layer::layout::sum_of;
 use crate::protocol::{
-    LayerState, Source, TreeDigestParams, TreeDigestResult, TreeSelectParams, TreeSelectResult, TreeStatParams,
-    TreeStatResult, TreeUserParams, TreeUserResult,
+    LayerState, Source, TreeDigestParams, TreeDigestResult, TreeReadParams, TreeReadResult, TreeSelectParams,
+    TreeSelectResult, TreeStatParams, TreeStatResult, TreeUserParams, TreeUserResult,
 };
 use crate::session::Session;
 
@@ -36,6 +37,10 @@ pub fn select(session: &Session, params: TreeSelectParams) -> Result<TreeSelectR
         digest: digest::of_selection(&matches),
         entries,
         bytes,
+        directories: match &tree {
+            Tree::Host { directory, .. } => directory.listed(),
+            _ => 0,
+        },
     })
 }
 
@@ -51,6 +56,40 @@ fn open_cache(session: &Session, source: &Source, tree: &Tree<'_>) -> Result<Opt
     let name = format!("statcache/{}", Digest::from_bytes(&sum_of(&key)).hex());
     let file = session.read_file(&name)?.unwrap_or_default();
     Ok(Some((name, StatCache::new(file, began))))
+}
+
+/// Names that `tree.read` gives for its hints.
+const MAX_NAMES: usize = 1000;
+
+/// `tree.read`.
+pub fn read(session: &Session, params: TreeReadParams, request: &RequestContext) -> Result<TreeReadResult, Error> {
+    let tree = open::source(session, &params.source)?;
+    let at = tree.resolve(&path::clean(params.path.as_bytes()), true)?;
+    let Some(Node { meta, .. }) = tree.stat(&at)?.filter(|node| node.meta.kind == Kind::File) else {
+        let parent = path::split(&at).0;
+        let is_directory = tree.stat(parent)?.is_some_and(|node| node.meta.is_dir());
+        let list = if is_directory { tree.list(parent)? } else { Vec::new() };
+        let names = list.iter().take(MAX_NAMES).map(|(name, _)| path::show(name)).collect();
+        return Ok(TreeReadResult { found: false, names });
+    };
+    if meta.size > params.max_bytes {
+        let message = format!("\"{}\" has more than {} bytes", params.path, params.max_bytes);
+        return Err(Error::user("CONTEXT_INVALID", message));
+    }
+    let content = tree.content(&at)?;
+    let opened = content.open()?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut done = 0;
+    while done < meta.size {
+        let length = usize::try_from(meta.size - done).map_or(buffer.len(), |left| left.min(buffer.len()));
+        opened.read_at(&mut buffer[..length], done)?;
+        request.send_data(1, &buffer[..length])?;
+        done += length as u64;
+    }
+    Ok(TreeReadResult {
+        found: true,
+        names: Vec::new(),
+    })
 }
 
 /// `tree.digest`.

@@ -47,7 +47,11 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     fn walk(&self, directory: &[u8], state: &State) -> Result<Vec<(Vec<u8>, Node)>, Error> {
-        let list = self.tree.list(directory)?;
+        let list = match self.tree.list(directory) {
+            // It is left out, and was entered only because a rule could have brought something back: what may not be read stays out.
+            Err(error) if error.code() == "COPY_FAILED" && self.excluded(state) => return Ok(Vec::new()),
+            list => list?,
+        };
         let paths = list
             .into_iter()
             .map(|(name, node)| (path::join(directory, &name), node));
@@ -115,10 +119,9 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     fn may_include_below(&self, at: &[u8], state: &State) -> bool {
-        self.filters
-            .iter()
-            .zip(state)
-            .all(|(filter, matched)| !filter.rules.excludes(matched) || filter.rules.may_include_below(filter.seen(at)))
+        self.filters.iter().zip(state).all(|(filter, matched)| {
+            !filter.rules.excludes(matched) || filter.rules.may_include_below(matched, filter.seen(at))
+        })
     }
 }
 
