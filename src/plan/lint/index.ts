@@ -17,7 +17,7 @@ export function createLinter(
     given === undefined
       ? explained(
           'failed to parse check options',
-          () => parseCheckConfig(check),
+          () => parseCheckConfig(check.split(' ', 1)[0] ?? ''),
           () => rangeOfDirective(options.source),
         )
       : explained(`failed to parse build-arg:${argument}`, () => parseCheckConfig(given));

@@ -49,7 +49,9 @@ export function lintBases(linter: Linter, prepared: Prepared, all: readonly Stag
   for (const stage of prepared.stages) {
     const { base, from, instructions } = stage;
     const show = (name: string, lines: Lines, expected = build.targetPlatform): void => {
-      const { os, architecture, variant } = prepared.image(name, expected).config;
+      const { os, architecture, variant, rootfs, history = [] } = prepared.image(name, expected).config;
+      // What has no files runs anywhere.
+      if (rootfs.diff_ids.length === 0 && history.every((row) => row.empty_layer)) return;
       linter.readBase({
         name,
         expected,
