@@ -1,12 +1,13 @@
-// From the concrete tree to the AST. Here a token's place becomes a range, and an instruction meets the checks of its own file.
+// From the tokens of an instruction to its AST. Here a token's place becomes a range, and an instruction meets the checks of its own file.
 
-import type { CstNode, IToken } from 'chevrotain';
+import type { IToken } from 'chevrotain';
 import type { Directives, Flag, Form, Heredoc, Instruction, Range } from './ast.ts';
 import type { DiagnosticCode, Report } from './diagnostics.ts';
 import { checkFlags } from './flags.ts';
 import { shorten } from './instructions/argument-count.ts';
 import { syntaxOf } from './instructions/index.ts';
 import { notTriggers, onbuild } from './instructions/onbuild.ts';
+import type { InstructionSyntax, Layout } from './instructions/syntax.ts';
 import { heredocStarts } from './lex/heredoc.ts';
 import { endInFile, indexInFile, type LogicalLine } from './lex/logical-line.ts';
 import type { Payload } from './lex/scanner.ts';
@@ -19,6 +20,7 @@ import {
   warnOfUnseenHeredoc,
 } from './node-problems.ts';
 import type { Positions } from './positions.ts';
+import type { DirectNode, FileNode, InstructionNode, TriggerNode } from './rules.ts';
 import { CheckKind, ExecNotStrings, LegacyName } from './tokens.ts';
 
 /** What the making of every node needs. */
@@ -28,23 +30,19 @@ export interface Making {
   readonly report: Report;
 }
 
-/** One `instruction` node of the concrete tree. Undefined if the parser had to guess so much that there is no name. */
-export function makeInstruction(node: CstNode, making: Making): Instruction | undefined {
-  const trigger = child(node, 'trigger');
-  const direct = child(trigger ?? node, 'direct');
-  const made = direct ? makeDirect(direct, making, trigger !== undefined) : undefined;
-  return trigger ? makeTrigger(trigger, made, making) : made;
+export function makeInstruction(node: InstructionNode, making: Making): Instruction | undefined {
+  return 'names' in node ? makeTrigger(node, making) : makeDirect(node, making);
 }
 
 /**
  * The settings of the head. The first of two of a name counts. BuildKit has two readers of it: the one that finds `syntax` and `check` skips
  * a first line with `#!` and stops at an indented line; the one that finds `escape` does neither.
  */
-export function makeDirectives(tree: CstNode, { positions, report }: Making): Directives {
+export function makeDirectives({ shebang, directives }: FileNode, { positions, report }: Making): Directives {
   const made: Record<string, string> = {};
   const seen = new Set<string>();
-  const below = tokensOf(tree, 'Shebang').length > 0;
-  for (const token of tokensOf(tree, 'directive')) {
+  const below = shebang !== undefined;
+  for (const token of directives) {
     const { value: name, setting = '', hidden } = payloadOf(token);
     const range = positions.range(token.startOffset, endOf(token));
     if (seen.has(name) && !below) {
@@ -65,41 +63,53 @@ export function makeDirectives(tree: CstNode, { positions, report }: Making): Di
   return made;
 }
 
-function makeDirect(direct: CstNode, making: Making, isTriggered: boolean): Instruction | undefined {
-  const body = Object.values(direct.children).flat().find(isBody);
-  if (!body) return undefined;
+function makeDirect(node: DirectNode, making: Making, report = making.report): Instruction {
   const { positions } = making;
-  const report = isTriggered ? warnOfTrigger(making.report) : making.report;
-  const [name] = tokensOf(body, 'name');
-  if (!name) return undefined;
+  const { name } = node;
   const written = payloadOf(name);
   const syntax = syntaxOf(written.value);
   const nameRange = rangeOf(name, making);
-  const tokens = argumentsOf(body);
-  const given = makeArguments(body, tokens, nameRange, making);
-  const made = {
+  const { form, args, argRanges } = makeArguments(node, syntax?.layout, nameRange, making);
+  const flags = node.flags.map((token) => makeFlag(token, making));
+  const heredocs = makeHeredocs(node, syntax?.layout, form, making);
+  const { text, range } = makeText(name, node, making);
+  const { comments, lines, emptyContinuation } = makeLines(name, node, making);
+  const made: Instruction = {
     name: syntax?.name ?? written.value.toUpperCase(),
     nameAsWritten: written.value,
-    flags: flagsOf(body, making),
-    ...given,
-    heredocs: makeHeredocs(direct, name, given.form, making),
-    ...makeText(name, direct, making),
-    ...makeLines(name, direct, making),
+    flags,
+    form,
+    args,
+    argRanges,
+    heredocs,
+    text,
+    range,
+    comments,
+    lines,
+    ...(emptyContinuation === undefined ? {} : { emptyContinuation }),
   };
-  const { line } = written;
-  for (const start of line?.blankLines ?? []) reportBlankLine(positions.range(start, start), report);
-  if (!syntax) reportUnknown(made.name, nameRange, report);
-  else {
-    checkFlags(syntax, made, report);
-    const wrong = tokens.find(({ tokenType }) => tokenType === ExecNotStrings);
-    if (wrong) reportNotStrings(rangeOf(wrong, making), report);
-    else {
-      syntax.check({ ...made, nameRange }, report);
-      warnOfBrokenExec(syntax.layout, made, report);
-      warnOfUnseenHeredoc(syntax.layout, made, report);
-    }
-  }
+  for (const start of written.line?.blankLines ?? []) reportBlankLine(positions.range(start, start), report);
+  if (syntax) check(syntax, node, made, { nameRange, making, report });
+  else reportUnknown(made.name, nameRange, report);
   return made;
+}
+
+interface Checking {
+  readonly nameRange: Range;
+  readonly making: Making;
+  readonly report: Report;
+}
+
+function check(syntax: InstructionSyntax, node: DirectNode, made: Instruction, { nameRange, making, report }: Checking): void {
+  checkFlags(syntax, made, report);
+  const wrong = node.args.find(({ tokenType }) => tokenType === ExecNotStrings);
+  if (wrong) {
+    reportNotStrings(rangeOf(wrong, making), report);
+    return;
+  }
+  syntax.check({ ...made, nameRange }, report);
+  warnOfBrokenExec(syntax.layout, made, report);
+  warnOfUnseenHeredoc(syntax.layout, made, report);
 }
 
 /** Problems that BuildKit finds when it takes a line apart: the others it finds when the trigger is run, which may never be. */
@@ -110,12 +120,13 @@ function warnOfTrigger(report: Report): Report {
 }
 
 /** ONBUILD: the text and the heredocs belong to what it triggers. */
-function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Making): Instruction | undefined {
-  const [name, nested] = tokensOf(node, 'name');
+function makeTrigger(node: TriggerNode, making: Making): Instruction | undefined {
+  const [name, nested] = node.names;
   if (!name) return undefined;
+  const trigger = node.direct && makeDirect(node.direct, making, warnOfTrigger(making.report));
   const { report } = making;
   const nameRange = rangeOf(name, making);
-  const flags = childrenOf(node, 'flags').flatMap((each) => tokensOf(each, 'flag').map((token) => makeFlag(token, making)));
+  const flags = node.flags.map((token) => makeFlag(token, making));
   checkFlags(onbuild, { flags, args: [] }, report);
   const denied = nested ? { name: 'ONBUILD', range: rangeOf(nested, making) } : denies(trigger);
   if (denied) {
@@ -125,7 +136,8 @@ function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Ma
     const message = 'ONBUILD has no instruction to trigger';
     report({ code: 'MISSING_ARGUMENT', message, range: nameRange, hint: `write: ${onbuild.synopsis}` });
   }
-  const own = makeText(name, node, making);
+  const own = makeText(name, nothing, making);
+  const { comments, lines, emptyContinuation } = makeLines(name, node.direct ?? nothing, making);
   return {
     name: 'ONBUILD',
     nameAsWritten: payloadOf(name).value,
@@ -137,22 +149,27 @@ function makeTrigger(node: CstNode, trigger: Instruction | undefined, making: Ma
     ...(trigger && !nested ? { trigger, triggerText: makeTriggerText(name, trigger) } : {}),
     text: trigger ? own.text + bodiesIn(trigger.text) : own.text,
     range: trigger ? { start: nameRange.start, end: trigger.range.end } : own.range,
-    ...makeLines(name, trigger ? (child(node, 'direct') ?? node) : node, making),
+    comments,
+    lines,
+    ...(emptyContinuation === undefined ? {} : { emptyContinuation }),
   };
 }
+
+/** The end of a line without heredocs. */
+const nothing: Pick<DirectNode, 'heredocs'> = { heredocs: [] };
 
 function denies(trigger: Instruction | undefined): { name: string; range: Range } | undefined {
   return trigger && notTriggers.includes(trigger.name) ? { name: trigger.name, range: trigger.range } : undefined;
 }
 
 /** The joined line from the name on, and the heredocs as they stand in the file. */
-function makeText(name: IToken, node: CstNode, { file, positions }: Making): { text: string; range: Range } {
+function makeText(name: IToken, { heredocs }: Pick<DirectNode, 'heredocs'>, { file, positions }: Making): { text: string; range: Range } {
   const { line, at = 0 } = payloadOf(name);
-  const bodies = tokensOf(child(node, 'ending'), 'heredoc');
-  const parts = [line?.text.slice(at) ?? '', ...bodies.map((body) => file.slice(body.startOffset, bodyEnd(file, body)))];
-  const last = bodies.at(-1);
+  const joined = line?.text.slice(at) ?? '';
+  const bodies = heredocs.map((body) => `\n${file.slice(body.startOffset, bodyEnd(file, body))}`);
+  const last = heredocs.at(-1);
   const end = last ? bodyEnd(file, last) : lineEnd(line, name);
-  return { text: parts.join('\n'), range: positions.range(name.startOffset, Math.max(end, name.startOffset)) };
+  return { text: joined + bodies.join(''), range: positions.range(name.startOffset, Math.max(end, name.startOffset)) };
 }
 
 /** As BuildKit keeps it in an image's config: the line to its very end, and heredocs with their names alone behind them. */
@@ -162,44 +179,38 @@ function makeTriggerText(name: IToken, { heredocs }: Instruction): string {
   return written + heredocs.map((heredoc) => `\n${heredoc.raw}${heredoc.name}`).join('');
 }
 
+interface Lines extends Pick<Instruction, 'comments' | 'lines'> {
+  readonly emptyContinuation: number | undefined;
+}
+
 /** What lint rules want to know of the lines, besides the range. */
-function makeLines(name: IToken, node: CstNode, { positions }: Making): Pick<Instruction, 'comments' | 'lines' | 'emptyContinuation'> {
+function makeLines(name: IToken, { heredocs }: Pick<DirectNode, 'heredocs'>, { positions }: Making): Lines {
   const { line, comments = [] } = payloadOf(name);
-  const lineOf = (index: number): number => positions.at(index).line;
-  const joined = lineOf(Math.max((line?.next ?? endOf(name)) - 1, name.startOffset));
-  const body = tokensOf(child(node, 'ending'), 'heredoc').at(-1);
+  const joined = positions.lineAt(Math.max((line?.next ?? endOf(name)) - 1, name.startOffset));
+  const body = heredocs.at(-1);
   return {
     comments,
-    lines: { first: lineOf(line?.start ?? name.startOffset), last: body ? lineOf(endOf(body) - 1) : joined },
-    ...(line?.blankLines.length ? { emptyContinuation: joined } : {}),
+    lines: { first: positions.lineAt(line?.start ?? name.startOffset), last: body ? positions.lineAt(endOf(body) - 1) : joined },
+    emptyContinuation: line && line.blankLines.length > 0 ? joined : undefined,
   };
 }
 
-function makeArguments(body: CstNode, tokens: readonly IToken[], nameRange: Range, making: Making) {
-  const form = formOf(body, tokens);
-  const args = tokens.map((token) => (token.tokenType === CheckKind ? payloadOf(token).value.toUpperCase() : payloadOf(token).value));
-  const argRanges = tokens.map((token) => rangeOf(token, making));
+type Given = Pick<Instruction, 'form' | 'args' | 'argRanges'>;
+
+function makeArguments({ args: tokens, exec }: DirectNode, layout: Layout | undefined, nameRange: Range, making: Making): Given {
+  const form = formOf(tokens, exec, layout);
   // A shell form always has its one text, even where there is nothing.
-  if (form === 'shell' && body.name === 'command' && args.length === 0) {
+  if (form === 'shell' && layout !== 'health' && tokens.length === 0) {
     return { form, args: [''], argRanges: [{ start: nameRange.end, end: nameRange.end }] };
   }
-  return { form, args, argRanges };
+  const args = tokens.map((token) => (token.tokenType === CheckKind ? payloadOf(token).value.toUpperCase() : payloadOf(token).value));
+  return { form, args, argRanges: tokens.map((token) => rangeOf(token, making)) };
 }
 
-function formOf(body: CstNode, tokens: readonly IToken[]): Form {
-  if (child(body, 'exec') || child(child(body, 'line'), 'exec')) return 'exec';
-  if (body.name === 'command' || (body.name === 'health' && tokens.length > 1)) return 'shell';
+function formOf(tokens: readonly IToken[], exec: boolean, layout: Layout | undefined): Form {
+  if (exec) return 'exec';
+  if (layout === 'command' || layout === 'script' || (layout === 'health' && tokens.length > 1)) return 'shell';
   return tokens[0]?.tokenType === LegacyName ? 'legacy' : 'words';
-}
-
-/** Own ones first: HEALTHCHECK has its kind before the command. */
-function argumentsOf(body: CstNode): IToken[] {
-  const line = child(body, 'line');
-  return [body, child(body, 'exec'), line, child(line, 'exec')].flatMap((node) => tokensOf(node, 'argument'));
-}
-
-function flagsOf(body: CstNode, making: Making): Flag[] {
-  return tokensOf(child(body, 'flags'), 'flag').map((token) => makeFlag(token, making));
 }
 
 /** A name may have quotes too: then the value is not as it was written. */
@@ -213,24 +224,27 @@ function makeFlag(token: IToken, making: Making): Flag {
 }
 
 /** Bodies in the order of their announcements. One that is not there, or has no end, is an error where it was announced. */
-function makeHeredocs(direct: CstNode, name: IToken, form: Form, making: Making): Heredoc[] {
-  const { line, value: written } = payloadOf(name);
-  if (!line || form === 'exec' || !['files', 'script'].includes(syntaxOf(written)?.layout ?? '')) return [];
-  const [ending] = tokensOf(child(direct, 'ending'), 'EndOfLine');
+function makeHeredocs(
+  { name, endOfLine, heredocs: bodies }: DirectNode,
+  layout: Layout | undefined,
+  form: Form,
+  making: Making,
+): Heredoc[] {
+  const { line } = payloadOf(name);
+  if (!line || form === 'exec' || (layout !== 'files' && layout !== 'script')) return [];
   // At the end of the file there is no token.
-  const { starts = [] } = ending ? payloadOf(ending) : { starts: heredocStarts(line.untrimmed) };
-  const bodies = tokensOf(child(direct, 'ending'), 'heredoc');
+  const { starts = [] } = endOfLine ? payloadOf(endOfLine) : { starts: heredocStarts(line.untrimmed) };
   return starts.map(({ at, end, name, expand, chomp }, index) => {
     const body = bodies[index];
     if (!body || !payloadOf(body).heredoc?.terminated) {
       const where = making.positions.range(indexInFile(line, at), endInFile(line, end));
       reportOpenHeredoc({ name, expand, chomp }, where, making.report);
     }
-    const before = bodies.at(-1) ?? ending;
+    const before = bodies.at(-1) ?? endOfLine;
     const from = body?.startOffset ?? (before ? endOf(before) : line.next);
     const range = making.positions.range(from, body ? bodyEnd(making.file, body) : from);
-    const raw = body ? (payloadOf(body).setting ?? payloadOf(body).value) : '';
-    return { name, expand, chomp, content: body ? payloadOf(body).value : '', raw, range };
+    const { value: content = '', setting: raw = content } = body ? payloadOf(body) : {};
+    return { name, expand, chomp, content, raw, range };
   });
 }
 
@@ -262,20 +276,4 @@ function bodiesIn(text: string): string {
 
 function payloadOf(token: IToken): Payload {
   return token.payload ?? { value: token.image };
-}
-
-function isBody(element: CstNode | IToken): element is CstNode {
-  return 'children' in element && element.name !== 'ending';
-}
-
-function child(node: CstNode | undefined, name: string): CstNode | undefined {
-  return childrenOf(node, name)[0];
-}
-
-function childrenOf(node: CstNode | undefined, name: string): CstNode[] {
-  return (node?.children[name] ?? []).filter((element) => 'children' in element);
-}
-
-function tokensOf(node: CstNode | undefined, label: string): IToken[] {
-  return (node?.children[label] ?? []).filter((element) => 'image' in element);
 }

@@ -1,4 +1,3 @@
-import type { CstNode } from 'chevrotain';
 import type { Dockerfile } from './ast.ts';
 import { type Problem, toDiagnostic } from './diagnostics.ts';
 import { makeDirectives, makeInstruction } from './nodes.ts';
@@ -17,10 +16,8 @@ export function parseDockerfile(text: string): Dockerfile {
   const making = { file: text, positions, report: (problem: Problem) => void problems.push(problem) };
   const lexed = tokenize(text);
   const parsed = parseTokens(lexed.tokens);
-  const directives = makeDirectives(parsed.tree, making);
-  const instructions = instructionsOf(parsed.tree)
-    .map((node) => makeInstruction(node, making))
-    .filter((made) => made !== undefined);
+  const directives = parsed.file ? makeDirectives(parsed.file, making) : {};
+  const instructions = (parsed.file?.instructions ?? []).flatMap((node) => makeInstruction(node, making) ?? []);
   checkStages(instructions, positions, making.report);
   checkLineLengths(making);
   if (lexed.loose !== undefined) reportLoose(lexed.loose, making);
@@ -34,10 +31,6 @@ export function parseDockerfile(text: string): Dockerfile {
 }
 
 type Making = Parameters<typeof makeInstruction>[1];
-
-function instructionsOf(tree: CstNode): CstNode[] {
-  return (tree.children.instruction ?? []).filter((element) => 'children' in element);
-}
 
 function where({ startOffset, image }: { startOffset: number; image: string }): { at: number; length: number } {
   return { at: startOffset >= 0 ? startOffset : 0, length: image.length };

@@ -27,6 +27,11 @@ export class Positions {
     return { line: line + 1, column: here.characters - this.#count(start).characters - mark + 1, offset: here.bytes };
   }
 
+  /** The line alone, from 1. */
+  lineAt(index: number): number {
+    return this.#lineOf(index) + 1;
+  }
+
   range(start: number, end: number): Range {
     return { start: this.at(start), end: this.at(end) };
   }

@@ -1,7 +1,8 @@
 // The grammar. It says which tokens make up an instruction; whether their number and values are right is the matter of instructions/.
 // Every sequence of tokens that the lexer makes fits, so that an error in one line never takes the next one with it.
 
-import { type CstNode, CstParser, type IRecognitionException, type IToken } from 'chevrotain';
+import { EmbeddedActionsParser, type IRecognitionException, type IToken } from 'chevrotain';
+import { FirstTokens } from './lookahead.ts';
 import {
   CheckKind,
   Comma,
@@ -18,33 +19,83 @@ import {
   Name,
   Shebang,
   Text,
-  UnknownName,
   vocabulary,
   Word,
 } from './tokens.ts';
 
-export class DockerfileParser extends CstParser {
-  readonly dockerfile = this.RULE('dockerfile', () => {
-    this.OPTION(() => this.CONSUME(Shebang));
-    this.MANY1(() => this.CONSUME(Directive, { LABEL: 'directive' }));
-    this.MANY2(() => this.SUBRULE(this.instruction));
+/** The tokens of a file, sorted. */
+export interface FileNode {
+  readonly shebang: IToken | undefined;
+  readonly directives: readonly IToken[];
+  readonly instructions: readonly InstructionNode[];
+}
+
+export type InstructionNode = DirectNode | TriggerNode;
+
+/** An instruction that is no ONBUILD. */
+export interface DirectNode extends Line, Ending {
+  readonly name: IToken;
+  readonly flags: readonly IToken[];
+}
+
+/** ONBUILD: its name (there should be one), and what it triggers. */
+export interface TriggerNode {
+  readonly names: readonly IToken[];
+  readonly flags: readonly IToken[];
+  readonly direct: DirectNode | undefined;
+}
+
+interface Line {
+  readonly args: readonly IToken[];
+  /** The arguments are the elements of an array, behind the CMD of a HEALTHCHECK. */
+  readonly exec: boolean;
+}
+
+interface Ending {
+  /** Undefined at the end of the file. */
+  readonly endOfLine: IToken | undefined;
+  readonly heredocs: readonly IToken[];
+}
+
+type Body = Omit<DirectNode, keyof Ending>;
+
+export class DockerfileParser extends EmbeddedActionsParser {
+  readonly dockerfile: () => FileNode = this.RULE('dockerfile', (): FileNode => {
+    const directives: IToken[] = [];
+    const instructions: InstructionNode[] = [];
+    const shebang = this.OPTION(() => this.CONSUME(Shebang));
+    this.MANY1(() => directives.push(this.CONSUME(Directive)));
+    this.MANY2(() => instructions.push(this.SUBRULE(this.instruction)));
+    return { shebang, directives, instructions };
   });
 
-  readonly instruction = this.RULE('instruction', () => {
-    this.OR([{ ALT: () => this.SUBRULE(this.trigger) }, { ALT: () => this.SUBRULE(this.direct) }]);
-  });
+  readonly instruction = this.RULE(
+    'instruction',
+    (): InstructionNode => this.OR([{ ALT: () => this.SUBRULE(this.trigger) }, { ALT: () => this.SUBRULE(this.direct) }]),
+  );
 
   /** ONBUILD and the instruction that it keeps for later. */
-  readonly trigger = this.RULE('trigger', () => {
+  readonly trigger = this.RULE('trigger', (): TriggerNode => {
+    const names: IToken[] = [];
+    const flags: IToken[] = [];
     this.AT_LEAST_ONE(() => {
-      this.CONSUME(Name.trigger, { LABEL: 'name' });
-      this.SUBRULE(this.flags);
+      names.push(this.CONSUME(Name.trigger));
+      flags.push(...this.flags());
     });
-    this.OR([{ ALT: () => this.SUBRULE(this.direct) }, { ALT: () => this.SUBRULE(this.ending) }]);
+    const direct: DirectNode | undefined = this.OR([
+      { ALT: () => this.SUBRULE(this.direct) },
+      {
+        ALT: () => {
+          this.ending();
+          return undefined;
+        },
+      },
+    ]);
+    return { names, flags, direct };
   });
 
-  readonly direct = this.RULE('direct', () => {
-    this.OR([
+  readonly direct = this.RULE('direct', (): DirectNode => {
+    const { name, flags, args, exec }: Body = this.OR([
       { ALT: () => this.SUBRULE(this.command) },
       { ALT: () => this.SUBRULE(this.files) },
       { ALT: () => this.SUBRULE(this.words) },
@@ -53,114 +104,123 @@ export class DockerfileParser extends CstParser {
       { ALT: () => this.SUBRULE(this.health) },
       { ALT: () => this.SUBRULE(this.unknown) },
     ]);
-    this.SUBRULE(this.ending);
+    const { endOfLine, heredocs } = this.ending();
+    return { name, flags, args, exec, endOfLine, heredocs };
   });
 
   /** RUN, CMD, ENTRYPOINT, SHELL */
-  readonly command = this.RULE('command', () => {
-    this.OR1([{ ALT: () => this.CONSUME(Name.command, { LABEL: 'name' }) }, { ALT: () => this.CONSUME(Name.script, { LABEL: 'name' }) }]);
-    this.SUBRULE(this.flags);
-    this.SUBRULE(this.line);
+  readonly command = this.RULE('command', (): Body => {
+    const name = this.OR2([{ ALT: () => this.CONSUME(Name.script) }, { ALT: () => this.CONSUME(Name.command) }]);
+    return { name, flags: this.flags(), ...this.line() };
   });
 
   /** COPY, ADD, VOLUME */
-  readonly files = this.RULE('files', () => {
-    this.OR1([{ ALT: () => this.CONSUME(Name.files, { LABEL: 'name' }) }, { ALT: () => this.CONSUME(Name.list, { LABEL: 'name' }) }]);
-    this.SUBRULE(this.flags);
-    this.OR2([
-      { ALT: () => this.SUBRULE(this.exec) },
-      { ALT: () => this.CONSUME(ExecNotStrings, { LABEL: 'argument' }) },
-      { ALT: () => this.MANY(() => this.CONSUME(Word, { LABEL: 'argument' })) },
+  readonly files = this.RULE('files', (): Body => {
+    const name = this.OR2([{ ALT: () => this.CONSUME(Name.files) }, { ALT: () => this.CONSUME(Name.list) }]);
+    const flags = this.flags();
+    const line: Line = this.OR3([
+      { ALT: () => ({ args: this.SUBRULE(this.exec), exec: true }) },
+      { ALT: () => ({ args: [this.CONSUME(ExecNotStrings)], exec: false }) },
+      { ALT: () => ({ args: this.wordList(), exec: false }) },
     ]);
+    return { name, flags, args: line.args, exec: line.exec };
   });
 
   /** FROM, EXPOSE, ARG */
-  readonly words = this.RULE('words', () => {
-    this.OR([{ ALT: () => this.CONSUME(Name.words, { LABEL: 'name' }) }, { ALT: () => this.CONSUME(Name.names, { LABEL: 'name' }) }]);
-    this.SUBRULE(this.flags);
-    this.MANY(() => this.CONSUME(Word, { LABEL: 'argument' }));
+  readonly words = this.RULE('words', (): Body => {
+    const name = this.OR2([{ ALT: () => this.CONSUME(Name.words) }, { ALT: () => this.CONSUME(Name.names) }]);
+    return { name, flags: this.flags(), args: this.wordList(), exec: false };
   });
 
   /** WORKDIR, USER, STOPSIGNAL, MAINTAINER */
-  readonly text = this.RULE('text', () => {
-    this.CONSUME(Name.text, { LABEL: 'name' });
-    this.SUBRULE(this.flags);
-    this.OPTION(() => this.CONSUME(Text, { LABEL: 'argument' }));
+  readonly text = this.RULE('text', (): Body => {
+    const name = this.CONSUME(Name.text);
+    return { name, flags: this.flags(), args: this.restOfLine(), exec: false };
   });
 
   /** ENV, LABEL */
-  readonly assignments = this.RULE('assignments', () => {
-    this.CONSUME(Name.assignments, { LABEL: 'name' });
-    this.SUBRULE(this.flags);
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(LegacyName, { LABEL: 'argument' });
-          this.OPTION(() => this.CONSUME(Text, { LABEL: 'argument' }));
-        },
-      },
-      { ALT: () => this.MANY(() => this.CONSUME(Word, { LABEL: 'argument' })) },
-    ]);
+  readonly assignments = this.RULE('assignments', (): Body => {
+    const name = this.CONSUME(Name.assignments);
+    const flags = this.flags();
+    const args: IToken[] = this.OR([{ ALT: () => [this.CONSUME(LegacyName), ...this.restOfLine()] }, { ALT: () => this.wordList() }]);
+    return { name, flags, args, exec: false };
   });
 
   /** HEALTHCHECK */
-  readonly health = this.RULE('health', () => {
-    this.CONSUME(Name.health, { LABEL: 'name' });
-    this.SUBRULE(this.flags);
-    this.OPTION(() => {
-      this.CONSUME(CheckKind, { LABEL: 'argument' });
-      this.SUBRULE(this.line);
-    });
+  readonly health = this.RULE('health', (): Body => {
+    const name = this.CONSUME(Name.health);
+    const flags = this.flags();
+    const kind = this.OPTION1(() => this.CONSUME(CheckKind));
+    const { args, exec } = this.line();
+    return { name, flags, args: kind ? [kind, ...args] : args, exec };
   });
 
-  readonly unknown = this.RULE('unknown', () => {
-    this.CONSUME(UnknownName, { LABEL: 'name' });
-    this.OPTION(() => this.CONSUME(Text, { LABEL: 'argument' }));
+  readonly unknown = this.RULE('unknown', (): Body => {
+    const name = this.CONSUME(Name.unknown);
+    return { name, flags: [], args: this.restOfLine(), exec: false };
   });
 
-  readonly flags = this.RULE('flags', () => {
-    this.MANY(() => this.CONSUME(Flag, { LABEL: 'flag' }));
-    this.OPTION(() => this.CONSUME(FlagEnd));
-  });
-
-  /** Exec form or shell form. */
-  readonly line = this.RULE('line', () => {
-    this.OPTION(() =>
-      this.OR([
-        { ALT: () => this.SUBRULE(this.exec) },
-        { ALT: () => this.CONSUME(ExecNotStrings, { LABEL: 'argument' }) },
-        { ALT: () => this.CONSUME(Text, { LABEL: 'argument' }) },
-      ]),
-    );
-  });
-
-  readonly exec = this.RULE('exec', () => {
+  readonly exec = this.RULE('exec', (): IToken[] => {
+    const strings: IToken[] = [];
     this.CONSUME(ExecOpen);
-    this.MANY_SEP({ SEP: Comma, DEF: () => this.CONSUME(JsonString, { LABEL: 'argument' }) });
+    this.MANY_SEP({ SEP: Comma, DEF: () => strings.push(this.CONSUME(JsonString)) });
     this.CONSUME(ExecClose);
-  });
-
-  readonly ending = this.RULE('ending', () => {
-    this.OPTION(() => {
-      this.CONSUME(EndOfLine);
-      this.MANY(() => this.CONSUME(HeredocBody, { LABEL: 'heredoc' }));
-    });
+    return strings;
   });
 
   constructor({ validate }: { readonly validate: boolean }) {
-    super(vocabulary, { maxLookahead: 1, recoveryEnabled: true, skipValidations: !validate });
+    super(vocabulary, { maxLookahead: 1, recoveryEnabled: false, skipValidations: !validate, lookaheadStrategy: new FirstTokens() });
     this.performSelfAnalysis();
+  }
+
+  // Parts of rules, each with numbers of its own: as rules they would cost a call for each instruction.
+
+  private flags(): IToken[] {
+    const flags: IToken[] = [];
+    this.MANY9(() => flags.push(this.CONSUME9(Flag)));
+    this.OPTION9(() => this.CONSUME9(FlagEnd));
+    return flags;
+  }
+
+  private wordList(): IToken[] {
+    const words: IToken[] = [];
+    this.MANY8(() => words.push(this.CONSUME8(Word)));
+    return words;
+  }
+
+  private restOfLine(): IToken[] {
+    const text = this.OPTION7(() => this.CONSUME7(Text));
+    return text ? [text] : [];
+  }
+
+  /** Exec form or shell form. */
+  private line(): Line {
+    const line = this.OPTION6(() =>
+      this.OR6([
+        { ALT: () => ({ args: this.SUBRULE6(this.exec), exec: true }) },
+        { ALT: () => ({ args: [this.CONSUME6(ExecNotStrings)], exec: false }) },
+        { ALT: () => ({ args: [this.CONSUME6(Text)], exec: false }) },
+      ]),
+    );
+    return { args: line?.args ?? [], exec: line?.exec ?? false };
+  }
+
+  private ending(): Ending {
+    const heredocs: IToken[] = [];
+    const endOfLine = this.OPTION5(() => this.CONSUME5(EndOfLine));
+    this.MANY5(() => heredocs.push(this.CONSUME5(HeredocBody)));
+    return { endOfLine, heredocs };
   }
 }
 
 let production: DockerfileParser | undefined;
 
-/** The concrete tree of the tokens. A test makes the parser with its validations; here they would only cost time. */
-export function parseTokens(tokens: IToken[]): { readonly tree: CstNode; readonly errors: readonly IRecognitionException[] } {
+/** What the tokens make. A test makes the parser with its validations; here they would only cost time. */
+export function parseTokens(tokens: IToken[]): { readonly file: FileNode | undefined; readonly errors: readonly IRecognitionException[] } {
   production ??= new DockerfileParser({ validate: false });
   production.input = tokens;
-  const tree = production.dockerfile();
+  const file: FileNode | undefined = production.dockerfile();
   const { errors } = production;
   production.input = [];
-  return { tree, errors };
+  return { file, errors };
 }

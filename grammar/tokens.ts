@@ -3,7 +3,7 @@
 // No pattern looks at more than the file, its place, and the token before it.
 
 import { type CustomPatternMatcherReturn, createToken, type ILexingResult, type IToken, Lexer, type TokenType } from 'chevrotain';
-import { instructionNames, instructions } from './instructions/index.ts';
+import { instructionNames, syntaxOf } from './instructions/index.ts';
 import type { Layout } from './instructions/syntax.ts';
 import { Scanner } from './lex/scanner.ts';
 import { isSeparator, isSpace } from './lex/space.ts';
@@ -12,54 +12,40 @@ type Match = CustomPatternMatcherReturn | null;
 type Pattern = (scanner: Scanner, offset: number, before: IToken | undefined) => Match;
 type Options = Omit<Parameters<typeof createToken>[0], 'name' | 'pattern'>;
 
+const language = { names: instructionNames, layoutOf: (name: string) => syntaxOf(name)?.layout };
+
 /** The file at hand. The lexer runs to its end before another begins. */
-let scanner = new Scanner('', instructionNames);
+let scanner = new Scanner('', language);
 
 function token(name: string, pattern: Pattern, options: Options = {}): TokenType {
   const exec = (_: string, offset: number, matched: IToken[]): Match => pattern(scanner, offset, matched.at(-1));
   return createToken({ name, pattern: exec, line_breaks: true, ...options });
 }
 
-const category = (name: string) => createToken({ name, pattern: Lexer.NA });
+// Names. A mode belongs to a layout, so one token stands for all names that share it. Frequent ones are asked for first.
+const layouts: readonly Layout[] = ['script', 'files', 'assignments', 'names', 'text', 'words', 'command', 'health', 'list', 'trigger'];
 
-// Names. The grammar asks for the layout, so a category stands for all names that share one.
-export const Name = {
-  command: category('CommandName'),
-  script: category('ScriptName'),
-  files: category('FilesName'),
-  list: category('ListName'),
-  words: category('WordsName'),
-  text: category('TextName'),
-  assignments: category('AssignmentsName'),
-  names: category('NamesName'),
-  health: category('HealthName'),
-  trigger: category('TriggerName'),
-} as const satisfies Record<Layout, TokenType>;
-
-export const UnknownName = token('UnknownName', (scan, at) => scan.name(at), { push_mode: 'unknown' });
+const names = Object.fromEntries(
+  layouts.map((layout) => [layout, token(`${layout}Name`, (scan, at) => scan.name(at, layout), { push_mode: layout })]),
+) as Record<Layout, TokenType>;
+/** The same behind ONBUILD, where the mode of the trigger's arguments takes the place of that of ONBUILD. */
+const triggerNames = layouts
+  .filter((layout) => layout !== 'trigger')
+  .map((layout) =>
+    token(`${layout}Trigger`, (scan, at) => scan.name(at, layout), { pop_mode: true, push_mode: layout, categories: [names[layout]] }),
+  );
+/** ONBUILD behind ONBUILD stays in its mode: however many there are, none is inside of another. */
+const NestedTrigger = token('NestedTrigger', (scan, at) => scan.name(at, 'trigger'), { categories: [names.trigger] });
+const UnknownName = token('UnknownName', (scan, at) => scan.name(at), { push_mode: 'unknown' });
 const UnknownTrigger = token('UnknownTrigger', (scan, at) => scan.name(at), {
   pop_mode: true,
   push_mode: 'unknown',
   categories: [UnknownName],
 });
 
-const names = instructions.map(({ name, layout }) =>
-  token(name, (scan, at) => scan.name(at, name.toLowerCase()), { push_mode: layout, categories: [Name[layout]] }),
-);
-/** The same behind ONBUILD, where the mode of the trigger's arguments takes the place of that of ONBUILD. */
-const triggerNames = instructions
-  .filter(({ layout }) => layout !== 'trigger')
-  .map(({ name, layout }) =>
-    token(`ONBUILD_${name}`, (scan, at) => scan.name(at, name.toLowerCase()), {
-      pop_mode: true,
-      push_mode: layout,
-      categories: [Name[layout]],
-    }),
-  );
-/** ONBUILD behind ONBUILD stays in its mode: however many there are, none is inside of another. */
-const NestedTrigger = token('NestedTrigger', (scan, at) => scan.name(at, 'onbuild'), { categories: [Name.trigger] });
+export const Name: Readonly<Record<Layout | 'unknown', TokenType>> = { ...names, unknown: UnknownName };
 
-const nameTypes = new Set([...names, ...triggerNames, NestedTrigger]);
+const nameTypes = new Set([...Object.values(names), ...triggerNames, NestedTrigger]);
 const opensFlags = (before: IToken | undefined) => before !== undefined && (nameTypes.has(before.tokenType) || before.tokenType === Flag);
 const opensArguments = (before: IToken | undefined) =>
   opensFlags(before) || before?.tokenType === FlagEnd || before?.tokenType === CheckKind;
@@ -118,7 +104,7 @@ const flags = [Flag, FlagEnd];
 const exec = [ExecOpen, ExecNotStrings];
 
 export const modes: Record<Layout | 'file' | 'heredoc' | 'exec' | 'unknown', TokenType[]> = {
-  file: [Blank, Shebang, Directive, Comment, ...names, UnknownName],
+  file: [Blank, Shebang, Directive, Comment, ...layouts.map((layout) => names[layout]), UnknownName],
   command: [...ends, ...flags, ...exec, Text],
   script: [...endsWithHeredocs, ...flags, ...exec, Text],
   files: [...endsWithHeredocs, ...flags, ...exec, Word],
@@ -135,16 +121,16 @@ export const modes: Record<Layout | 'file' | 'heredoc' | 'exec' | 'unknown', Tok
 };
 
 /** Every token type, also the categories that only the grammar knows. */
-export const vocabulary: TokenType[] = [...new Set([...Object.values(Name), ...Object.values(modes).flat()])];
+export const vocabulary: TokenType[] = [...new Set(Object.values(modes).flat())];
 
-const lexer = new Lexer({ modes, defaultMode: 'file' }, { positionTracking: 'onlyOffset', skipValidations: true });
+const lexer = new Lexer({ modes, defaultMode: 'file' }, { positionTracking: 'onlyOffset', skipValidations: true, safeMode: true });
 
 /** Takes a file apart. The escape character is the one that its head sets. */
 export function tokenize(file: string): ILexingResult & { readonly escape: '\\' | '`'; readonly loose: number | undefined } {
-  scanner = new Scanner(file, instructionNames);
+  scanner = new Scanner(file, language);
   const result = lexer.tokenize(file);
   const { escape: escapeSet, loose } = scanner;
   // Otherwise the last file would stay in memory.
-  scanner = new Scanner('', instructionNames);
+  scanner = new Scanner('', language);
   return { ...result, escape: escapeSet, loose };
 }

@@ -1,4 +1,5 @@
 import type { CustomPatternMatcherReturn, IToken } from 'chevrotain';
+import type { Layout } from '../instructions/syntax.ts';
 import { type HeredocAnnouncement, HeredocFinder, type HeredocLines, heredocStarts } from './heredoc.ts';
 import type { LogicalLine } from './logical-line.ts';
 import { endInFile, indexInFile, indexInText, physicalLine, readLogicalLine } from './logical-line.ts';
@@ -24,6 +25,12 @@ export interface Payload {
   readonly hidden?: boolean;
 }
 
+/** What the scanner has to know of the instructions. */
+interface Language {
+  readonly names: readonly string[];
+  readonly layoutOf: (name: string) => Layout | undefined;
+}
+
 type Match = CustomPatternMatcherReturn | null;
 
 const DIRECTIVES = ['syntax', 'escape', 'check'];
@@ -36,20 +43,22 @@ const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*([^\n]+?)[\t\f\r 
  */
 export class Scanner {
   readonly #file: string;
+  readonly #language: Language;
   readonly #finder: HeredocFinder;
   #escape: '\\' | '`' = '\\';
   #escapeIsFixed = false;
   #line: LogicalLine | undefined;
-  #word = { at: -1, text: '' };
+  #name: { offset: number; at: number; text: string; layout: Layout | undefined } = { offset: -1, at: 0, text: '', layout: undefined };
   #bodies: HeredocLines[] = [];
   #nextBody = 0;
   #hidden = false;
   #loose: number | undefined;
   #comments: string[] = [];
 
-  constructor(file: string, instructionNames: readonly string[]) {
+  constructor(file: string, language: Language) {
     this.#file = file;
-    this.#finder = new HeredocFinder(file, instructionNames);
+    this.#language = language;
+    this.#finder = new HeredocFinder(file, language.names);
   }
 
   /** Between instructions: white space, line breaks, and lines that hold nothing but a continuation. */
@@ -112,13 +121,16 @@ export class Scanner {
     return this.#loose;
   }
 
-  /** The first word of an instruction, if it is `name` (lower case), or any. */
-  name(offset: number, name?: string): Match {
+  /** The first word of an instruction, if it is the name of one with that layout, or any. */
+  name(offset: number, layout?: Layout): Match {
     const line = this.#lineAt(offset);
-    const at = indexInText(line, offset);
-    if (this.#word.at !== offset) this.#word = { at: offset, text: line.text.slice(at, wordEnd(line.text, at)) };
-    const { text } = this.#word;
-    if (text === '' || (name !== undefined && (text.length !== name.length || text.toLowerCase() !== name))) return null;
+    if (this.#name.offset !== offset) {
+      const at = indexInText(line, offset);
+      const text = line.text.slice(at, wordEnd(line.text, at));
+      this.#name = { offset, at, text, layout: this.#language.layoutOf(text) };
+    }
+    const { at, text } = this.#name;
+    if (text === '' || (layout !== undefined && this.#name.layout !== layout)) return null;
     const comments = this.#comments;
     this.#comments = [];
     return this.#token(offset, at, at + text.length, { value: text, line, at, comments });

@@ -1,6 +1,7 @@
 // The grammar of a word with variables.
 
 import { type CstNode, CstParser, type IRecognitionException, type IToken } from 'chevrotain';
+import { FirstTokens } from '../lookahead.ts';
 import {
   BraceClose,
   BraceOpen,
@@ -83,7 +84,7 @@ export class WordParser extends CstParser {
   });
 
   constructor({ validate }: { readonly validate: boolean }) {
-    super(vocabulary, { maxLookahead: 1, recoveryEnabled: false, skipValidations: !validate });
+    super(vocabulary, { maxLookahead: 1, recoveryEnabled: false, skipValidations: !validate, lookaheadStrategy: new FirstTokens() });
     this.performSelfAnalysis();
   }
 }

@@ -85,7 +85,7 @@ const modes = {
 
 export const vocabulary: TokenType[] = [...new Set([Text, Escaped, QuoteOpen, ...Object.values(modes).flat()])];
 
-const lexer = new Lexer({ modes, defaultMode: 'word' }, { positionTracking: 'onlyOffset', skipValidations: true });
+const lexer = new Lexer({ modes, defaultMode: 'word' }, { positionTracking: 'onlyOffset', skipValidations: true, safeMode: true });
 
 /** Takes a word apart. The last patterns of each mode take any character, so there are no errors here. */
 export function tokenizeWord(word: string, expandOptions: ExpandOptions, mode: 'word' | 'rawWord' = 'word'): IToken[] {
