@@ -38,6 +38,8 @@ export interface BuildOptions {
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];
   readonly noCache?: boolean;
+  /** Without a SOURCE_DATE_EPOCH, the time of the commit that the context's git repository stands at takes its place. */
+  readonly reproducible?: boolean;
   /** Names of stages whose steps are run again; not together with `noCache`. */
   readonly noCacheFilter?: readonly string[];
   /** Asks the registry for base tags that the store already has. */

@@ -9,6 +9,7 @@ import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import { RemoteSources } from './execute/remote-sources.ts';
+import { sourceTime } from './execute/source-time.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { openContext, openNamedContexts } from './open-contexts.ts';
@@ -19,6 +20,7 @@ import { proxyEnv } from './plan/proxy-env.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
+import { withCommitTime } from './reproducible.ts';
 import { openSession, type Session } from './session.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
 import type { TransferEvent } from './transfer.ts';
@@ -122,7 +124,14 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const planned = await plan(
     dockerfile,
     source,
-    { ...options, hosts: options.addHosts ?? [], mainContext, namedContexts, linter },
+    {
+      ...(await withCommitTime(options, { spec: mainContext.spec, directory: directories.get('context') }, signal)),
+      hosts: options.addHosts ?? [],
+      mainContext,
+      namedContexts,
+      sourceTime: (remoteSource, stop) => sourceTime(remote, remoteSource, stop),
+      linter,
+    },
     bases,
     signal,
   );

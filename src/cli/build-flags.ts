@@ -35,6 +35,7 @@ export interface BuildFlags {
   platform?: Platform;
   network?: NetworkMode;
   noCache: boolean;
+  reproducible: boolean;
   readonly noCacheFilter: string[];
   pull: boolean;
   push: boolean;
@@ -57,6 +58,7 @@ export const defaultBuildFlags = (): BuildFlags => ({
   allow: [],
   outputs: [],
   noCache: false,
+  reproducible: false,
   noCacheFilter: [],
   pull: false,
   push: false,
@@ -156,6 +158,11 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     help: 'what the Dockerfile may ask for: network.host, security.insecure or device; may be given several times',
     set: ({ allow }, text) => void allow.push(parsePermission(text)),
   },
+  {
+    name: 'reproducible',
+    help: "the same image for the same commit: SOURCE_DATE_EPOCH is the time of the context's git HEAD",
+    set: sets('reproducible'),
+  },
   { name: 'no-cache', help: 'run every step again', set: sets('noCache') },
   {
     name: 'no-cache-filter',
@@ -237,7 +244,6 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'policy', hint: 'write FROM IMAGE@sha256:...' },
   { name: 'provenance', hint: 'the image has no attestations' },
-  { name: 'reproducible', hint: 'leave it out: times of files are kept as they are for now' },
   { name: 'rm', hint: 'leave it out: no containers are kept' },
   { name: 'sbom', hint: 'the image has no attestations' },
   { name: 'security-opt', hint: "RUN has Docker's default seccomp policy" },

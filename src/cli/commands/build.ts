@@ -64,7 +64,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
   const { directory, environment, resultStream, input } = caller;
   const context = await contextOf(path, directory);
   const { tags, target, contexts, buildArgs, labels, annotations, secrets, addHosts, allow, platform, network } = flags;
-  const { noCache, noCacheFilter, pull, push, file } = flags;
+  const { noCache, reproducible, noCacheFilter, pull, push, file } = flags;
   return {
     context,
     stdin: input,
@@ -73,7 +73,22 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
     ...(target !== undefined && { target }),
     ...(platform !== undefined && { platform }),
     ...(network !== undefined && { network }),
-    ...{ tags, contexts, buildArgs, labels, annotations, secrets, addHosts, allow, noCache, noCacheFilter, pull, push, environment },
+    ...{
+      tags,
+      contexts,
+      buildArgs,
+      labels,
+      annotations,
+      secrets,
+      addHosts,
+      allow,
+      noCache,
+      reproducible,
+      noCacheFilter,
+      pull,
+      push,
+      environment,
+    },
     outputs: flags.outputs,
     outputStream: resultStream,
   };
