@@ -1,14 +1,10 @@
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
-import type { Access } from './context/git-access.ts';
-import { readSecrets } from './context/secrets.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
-import { LayerProvider } from './execute/layer-provider.ts';
-import { RemoteSources } from './execute/remote-sources.ts';
 import { sourceTime } from './execute/source-time.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
@@ -16,15 +12,15 @@ import { openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { LintWarning } from './plan/lint/linter.ts';
-import { proxyEnv } from './plan/proxy-env.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
 import { withCommitTime } from './reproducible.ts';
-import { openSession, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
 import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
+import { Workbench } from './workbench.ts';
 
 /** What a build gave. `digest` is that of the manifest: the one that a push has. */
 export interface BuildResult {
@@ -97,13 +93,12 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   // First of all: nobody wants to wait for a build whose result has no place to go.
   const names = imageNames(options);
   // The worker starts while the Dockerfile is read.
-  const opening = openSession(options.root, signal);
-  opening.catch(() => {});
   await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(async () => (await opening.catch(() => undefined))?.[Symbol.asyncDispose]());
+  const bench = cleanup.use(new Workbench(options, signal));
+  void bench.tools().catch(() => {});
 
   checkTogether(options);
-  const { source, vertex: mainContext, ...opened } = await openContext(options);
+  const { source, vertex: mainContext, ...opened } = await openContext(options, bench, signal);
   const dockerfile = parseDockerfile(source.text);
   const warn = (warning: LintWarning) => emit(lintEvent(warning));
   const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: opened.ignored.get('context')?.rules, warn });
@@ -113,10 +108,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const ignored = new Map(opened.ignored);
   const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
 
-  const session = await opening;
-  const secrets = await readSecrets(options.secrets ?? []);
-  const remote = cleanup.use(new RemoteSources(session.store.fetched, accessOf(options, secrets)));
-  const layers = new LayerProvider(session.store, session.worker);
+  const { secrets, remote, layers, ...session } = await bench.tools();
   const registry = new Registry({ environment: options.environment ?? {} });
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
@@ -165,12 +157,6 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
-}
-
-/** What fetching may use: proxies as the steps of the build have them, and secrets by their names. */
-function accessOf({ environment = {}, buildArgs = {} }: BuildOptions, secrets: ReadonlyMap<string, Buffer>): Access {
-  const proxies = proxyEnv(new Map(Object.entries(buildArgs)), environment).map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
-  return { environment: { ...environment, ...Object.fromEntries(proxies) }, secret: (id) => secrets.get(id) };
 }
 
 /** What the graph names by handle or id: directories of contexts, the secrets. */

@@ -13,6 +13,7 @@ import type { Linter, LintWarning } from './plan/lint/linter.ts';
 import { type Outline, outlineOf } from './plan/outline.ts';
 import type { PlanOptions } from './plan/plan-options.ts';
 import { type TargetList, targetsOf } from './plan/targets.ts';
+import { Workbench } from './workbench.ts';
 
 // What can be asked about a Dockerfile without building it. Nothing is run; base images are looked at where they can be reached.
 
@@ -29,7 +30,8 @@ export interface Check {
 
 /** Lints every stage; with a target that stage and those that it needs. */
 export async function checkDockerfile(options: BuildOptions, onMissedBase: OnMissedBase, signal: AbortSignal): Promise<Check> {
-  const opened = await openContext(options);
+  await using bench = new Workbench(options, signal);
+  const opened = await openContext(options, bench, signal);
   const { source } = opened;
   const dockerfile = parseDockerfile(source.text);
   const warnings: LintWarning[] = [];
@@ -55,15 +57,17 @@ export async function checkDockerfile(options: BuildOptions, onMissedBase: OnMis
 
 /** The arguments, secrets and ssh sockets that the target takes. */
 export async function outlineDockerfile(options: BuildOptions, onMissedBase: OnMissedBase, signal: AbortSignal): Promise<Outline> {
-  const opened = await openContext(options);
+  await using bench = new Workbench(options, signal);
+  const opened = await openContext(options, bench, signal);
   const dockerfile = parseDockerfile(opened.source.text);
   throwOnErrors(dockerfile.diagnostics, opened.source);
   return outlineOf(await lower(dockerfile, { options, opened, onMissedBase, more: {} }, signal), opened.source.text);
 }
 
 /** The stages that can be built. */
-export async function listTargets(options: BuildOptions): Promise<TargetList> {
-  const { source } = await openContext(options);
+export async function listTargets(options: BuildOptions, signal: AbortSignal): Promise<TargetList> {
+  await using bench = new Workbench(options, signal);
+  const { source } = await openContext(options, bench, signal);
   const dockerfile = parseDockerfile(source.text);
   throwOnErrors(dockerfile.diagnostics, source);
   return targetsOf(dockerfile, source.text);

@@ -1,13 +1,26 @@
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type UnpackedArchive, unpackFile, unpackStream } from './archive-context.ts';
 import type { BuildOptions } from './build-options.ts';
-import { type DockerfileSource, dockerfileFromStream, readDockerfile } from './context/dockerfile.ts';
+import {
+  candidatesFor,
+  type DockerfileSource,
+  dockerfileFromStream,
+  maxDockerfileBytes,
+  missingDockerfile,
+  readDockerfile,
+} from './context/dockerfile.ts';
+import { redactUrl } from './context/git-access.ts';
 import { type IgnoreRules, loadIgnoreRules } from './context/ignore-file.ts';
 import { isHttpUrl, locateContext } from './context/location.ts';
 import { isArchive, peek } from './context/stream-head.ts';
 import { BuildError } from './diagnostics/build-error.ts';
-import type { Spec } from './graph/spec.ts';
+import type { HttpSpec, Spec } from './graph/spec.ts';
 import { type Vertex, vertex } from './graph/vertex.ts';
 import { contextName, type NamedContext, type NamedContexts } from './plan/named-contexts.ts';
+import { gitContext, isGit } from './remote-context.ts';
+import type { Tools, Workbench } from './workbench.ts';
+import type { Source } from './worker/protocol.ts';
 
 /** The main context and its Dockerfile. */
 export interface OpenedContext {
@@ -19,72 +32,157 @@ export interface OpenedContext {
   readonly ignored: ReadonlyMap<string, IgnoreRules>;
 }
 
-/** Finds the main context and reads the Dockerfile. Throws CONTEXT_INVALID, DOCKERFILE_MISSING, DOCKERFILE_INVALID, ARG_INVALID. */
-export async function openContext(options: Pick<BuildOptions, 'context' | 'dockerfile' | 'stdin'>): Promise<OpenedContext> {
+type ContextOptions = Pick<BuildOptions, 'context' | 'dockerfile' | 'stdin' | 'buildArgs' | 'environment'>;
+
+/** The way to a main context: what is wanted, and what may be needed. */
+interface Way {
+  readonly options: ContextOptions;
+  readonly bench: Workbench;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Finds the main context and reads the Dockerfile. A directory needs none of the bench's tools. Throws CONTEXT_INVALID, DOCKERFILE_MISSING,
+ * DOCKERFILE_INVALID, ARG_INVALID, and what fetching throws.
+ */
+export async function openContext(options: ContextOptions, bench: Workbench, signal: AbortSignal): Promise<OpenedContext> {
   const { context, dockerfile } = options;
   if (context === '-' && dockerfile === '-') {
     throw new BuildError('ARG_INVALID', 'standard input cannot be both the build context and the Dockerfile', {
       hint: 'give a directory as the context, or put the Dockerfile into the archive',
     });
   }
+  const way = { options, bench, signal };
   const location = await locateContext(context, isGit);
   switch (location.kind) {
     case 'directory':
-      return openDirectory(location.path, options);
+      return openDirectory(location.path, way);
     case 'stdin':
-      return openStream(options);
-    default:
-      throw new BuildError('UNSUPPORTED', `"${context}" as build context is not there yet`, {
-        hint: 'unpack it into a directory and give that',
-      });
+      return openStream(way);
+    case 'git':
+      return openGit(location.text, way);
+    case 'http':
+      return openHttp(location.url, way);
   }
 }
 
-async function openDirectory(path: string, { dockerfile, stdin }: Pick<BuildOptions, 'dockerfile' | 'stdin'>): Promise<OpenedContext> {
-  const source = await readSource(path, dockerfile, stdin);
+async function openDirectory(path: string, way: Way): Promise<OpenedContext> {
+  const source = (await outsideDockerfile(way)) ?? (await readDockerfile(way.options.dockerfile ?? join(path, 'Dockerfile'), path));
   return {
     source,
-    vertex: contextVertex(),
+    vertex: vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
     directories: new Map([['context', path]]),
     ignored: new Map([['context', await loadIgnoreRules(path, source.path)]]),
   };
 }
 
-async function readSource(path: string, dockerfile: string | undefined, stdin: BuildOptions['stdin']): Promise<DockerfileSource> {
-  if (dockerfile === '-') return dockerfileFromStream(given(stdin));
-  if (dockerfile !== undefined && isHttpUrl(dockerfile))
-    throw new BuildError('UNSUPPORTED', 'a Dockerfile from a URL is not there yet', { hint: 'download it, and name it with -f' });
-  return readDockerfile(dockerfile ?? `${path}/Dockerfile`, path);
-}
-
 /** An archive, or a Dockerfile without any files beside it. */
-async function openStream({ dockerfile, stdin }: Pick<BuildOptions, 'dockerfile' | 'stdin'>): Promise<OpenedContext> {
-  const { head, all } = await peek(given(stdin));
+async function openStream(way: Way): Promise<OpenedContext> {
+  const { options, bench, signal } = way;
+  const { head, all } = await peek(given(options.stdin));
   if (head.length === 0) {
     throw new BuildError('CONTEXT_INVALID', 'standard input is empty', {
       hint: '"-" reads an archive or a Dockerfile: cooper build - < FILE',
     });
   }
-  if (isArchive(head)) {
-    throw new BuildError('UNSUPPORTED', 'an archive as build context is not there yet', {
-      hint: 'unpack it into a directory and give that',
-    });
-  }
-  if (dockerfile !== undefined) {
-    throw new BuildError('ARG_INVALID', 'standard input is a Dockerfile, and "--file" names another one', {
-      hint: 'leave out "--file", or give a directory as the context',
-    });
-  }
-  return { source: await dockerfileFromStream(all), vertex: emptyContext(), directories: new Map(), ignored: new Map() };
+  if (isArchive(head)) return openArchive(await unpackStream(all, await bench.tools(), signal), 'the archive', way);
+  if (options.dockerfile !== undefined) throw twoDockerfiles('standard input');
+  return loose(await dockerfileFromStream(all), vertex<Spec>({ kind: 'inline', files: [] }, [], 'build context'));
 }
+
+async function openGit(text: string, way: Way): Promise<OpenedContext> {
+  const { options, bench, signal } = way;
+  const spec = gitContext(text, {
+    keepGitDir: isTrue(options.buildArgs?.BUILDKIT_CONTEXT_KEEP_GIT_DIR),
+    commitTime: Boolean(options.buildArgs?.SOURCE_DATE_EPOCH ?? options.environment?.SOURCE_DATE_EPOCH),
+  });
+  const outside = await outsideDockerfile(way);
+  const tools = await bench.tools();
+  const source =
+    outside ?? (await readInside(await asSource(await tools.remote.source(spec).directory(signal), tools, signal), redactUrl(text), way));
+  return loose(source, vertex<Spec>(spec, [], 'build context'));
+}
+
+/** An archive, or a Dockerfile that is all there is: then COPY finds it as `context`. */
+async function openHttp(url: string, way: Way): Promise<OpenedContext> {
+  const { options, bench, signal } = way;
+  const tools = await bench.tools();
+  const spec: HttpSpec = { kind: 'http', url, filename: 'context' };
+  const directory = await tools.remote.source(spec).directory(signal);
+  if (isArchive(await headOf(join(directory, spec.filename)))) {
+    return openArchive(await unpackFile(directory, spec.filename, tools, signal), redactUrl(url), way);
+  }
+  const outside = await outsideDockerfile(way);
+  if (!outside && options.dockerfile !== undefined) throw twoDockerfiles(`"${redactUrl(url)}"`);
+  const source = outside ?? { ...(await readDockerfile(join(directory, spec.filename), undefined)), path: undefined, file: redactUrl(url) };
+  return loose(source, vertex<Spec>(spec, [], 'build context'));
+}
+
+async function openArchive({ vertex: files, source }: UnpackedArchive, name: string, way: Way): Promise<OpenedContext> {
+  return loose((await outsideDockerfile(way)) ?? (await readInside(source, name, way)), files);
+}
+
+/** Ignore files count in directories of the user's only. Source: BuildKit, frontend/dockerui, `DockerIgnorePatterns`. */
+const loose = (source: DockerfileSource, context: Vertex<Spec>): OpenedContext => ({
+  source,
+  vertex: context,
+  directories: new Map(),
+  ignored: new Map(),
+});
+
+/** A Dockerfile that is not in the context: from standard input, from a URL, or (beside a URL as context) of an absolute path. */
+async function outsideDockerfile({ options, bench, signal }: Way): Promise<DockerfileSource | undefined> {
+  const { context, dockerfile } = options;
+  if (dockerfile === undefined) return undefined;
+  if (dockerfile === '-') return dockerfileFromStream(given(options.stdin));
+  if (isHttpUrl(dockerfile)) {
+    const spec: HttpSpec = { kind: 'http', url: dockerfile, filename: 'Dockerfile' };
+    const directory = await (await bench.tools()).remote.source(spec).directory(signal);
+    return { ...(await readDockerfile(join(directory, spec.filename), undefined)), path: undefined, file: redactUrl(dockerfile) };
+  }
+  return dockerfile.startsWith('/') && (isGit(context) || isHttpUrl(context)) ? readDockerfile(dockerfile, undefined) : undefined;
+}
+
+/** Reads the Dockerfile of a context that came from elsewhere: no path of it leads out of it. */
+async function readInside(source: Source, where: string, { options, bench, signal }: Way): Promise<DockerfileSource> {
+  const { worker, layers } = await bench.tools();
+  if (source.kind === 'chain') await layers.ensureSnapshots(source.chain, signal);
+  const wanted = options.dockerfile ?? 'Dockerfile';
+  let names: readonly string[] = [];
+  for (const path of candidatesFor(wanted)) {
+    const chunks: Buffer[] = [];
+    const onData = async (payload: Uint8Array) => void chunks.push(Buffer.from(payload.subarray(1)));
+    const read = await worker.call('tree.read', { source, path, maxBytes: maxDockerfileBytes }, { signal, onData });
+    if (read.found) return { path: undefined, file: path, text: Buffer.concat(chunks).toString() };
+    names = read.names;
+  }
+  throw missingDockerfile(wanted, where, names);
+}
+
+async function asSource(path: string, { worker }: Tools, signal: AbortSignal): Promise<Source> {
+  const handle = 'context to read';
+  await worker.call('handle.open', { handle, path, access: 'read' }, { signal });
+  return { kind: 'handle', handle, ignore: [] };
+}
+
+async function headOf(path: string): Promise<Buffer> {
+  await using file = await open(path, 'r');
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** Source: Go, strconv.ParseBool. */
+const isTrue = (text: string | undefined): boolean => /^(?:1|t|true|TRUE|True|T)$/.test(text ?? '');
+
+const twoDockerfiles = (what: string): BuildError =>
+  new BuildError('ARG_INVALID', `${what} is a Dockerfile, and "--file" names another one`, {
+    hint: 'leave out "--file", or give a directory as the context',
+  });
 
 function given(stdin: BuildOptions['stdin']): AsyncIterable<Uint8Array> {
   if (stdin) return stdin;
   throw new BuildError('ARG_INVALID', '"-" needs an input stream');
 }
-
-const contextVertex = (): Vertex<Spec> => vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context');
-const emptyContext = (): Vertex<Spec> => vertex<Spec>({ kind: 'inline', files: [] }, [], 'build context');
 
 /** Finds what `--build-context` names. Directories and ignore rules of theirs go into the maps that are given. */
 export async function openNamedContexts(
@@ -99,7 +197,7 @@ export async function openNamedContexts(
       const handle = `context ${name}`;
       directories.set(handle, context.path);
       ignored.set(handle, await loadIgnoreRules(context.path, undefined));
-      found.set(name, { kind: 'files', vertex: vertex<Spec>({ kind: 'local', name: handle }, [], `context "${name}"`) });
+      found.set(name, files(name, { kind: 'local', name: handle }));
     } else found.set(name, context);
   }
   return found;
@@ -108,19 +206,21 @@ export async function openNamedContexts(
 async function openNamed(name: string, source: string): Promise<NamedContext | { readonly kind: 'directory'; readonly path: string }> {
   const [, scheme, rest = ''] = /^([a-z-]+):(?:\/\/)?(.*)$/s.exec(source) ?? [];
   if (scheme === 'docker-image') return rest === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference: rest };
-  if (scheme === 'target')
-    throw unknownSource(name, source, 'targets are known to "buildx bake" only: build the other one first, and give docker-image://NAME');
-  if (scheme === 'oci-layout' || isGit(source) || isHttpUrl(source)) {
-    throw new BuildError('UNSUPPORTED', `"${source}" as the context "${name}" is not there yet`, { hint: 'give a directory' });
+  if (scheme === 'oci-layout') return { kind: 'image', reference: source };
+  if (scheme === 'target') {
+    const hint = 'targets are known to "buildx bake" only: build the other one first, and give docker-image://NAME';
+    throw unknownSource(name, source, hint);
   }
   const isThere = await stat(source).catch(() => undefined);
   if (isThere?.isDirectory()) return { kind: 'directory', path: source };
   if (isThere) throw unknownSource(name, source, 'it is a file: give the directory that it lies in');
+  if (isGit(source)) return files(name, gitContext(source));
+  if (isHttpUrl(source)) return files(name, { kind: 'http', url: source, filename: 'context' });
   const hint = 'a source is a directory, a URL, a git repository, docker-image://IMAGE or oci-layout://DIRECTORY';
   throw unknownSource(name, source, scheme === undefined ? 'there is no such directory' : hint);
 }
 
+const files = (name: string, spec: Spec): NamedContext => ({ kind: 'files', vertex: vertex<Spec>(spec, [], `context "${name}"`) });
+
 const unknownSource = (name: string, source: string, hint: string): BuildError =>
   new BuildError('CONTEXT_INVALID', `"${source}" cannot be the context "${name}"`, { hint });
-
-const isGit = (text: string): boolean => /^(?:git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\/|^https?:\/\/[^?#]+\.git(?:[?#]|$)/.test(text);

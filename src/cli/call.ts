@@ -19,7 +19,7 @@ export async function answer(
   };
   switch (call.method) {
     case 'targets': {
-      const list = await listTargets(options);
+      const list = await listTargets(options, signal);
       await show(list, targetsText(list));
       return 0;
     }

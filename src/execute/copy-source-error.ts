@@ -13,7 +13,7 @@ export function copySourceError(error: unknown, vertex: Vertex<Spec>, spec: Copy
   if (!(error instanceof WorkerRefusal) || error.code !== 'COPY_SOURCE_MISSING') return error;
   const source = spec.sources[error.details.source ?? 0] ?? '';
   const input = vertex.inputs[1];
-  const where = input?.spec.kind === 'local' ? `the ${input.name}` : `"${input?.name ?? 'its source'}"`;
+  const where = input && /^(?:build )?context/.test(input.name) ? `the ${input.name}` : `"${input?.name ?? 'its source'}"`;
   const ignored = input?.spec.kind === 'local' ? context.ignored.get(input.spec.name) : undefined;
   const range = vertex.origin && narrow(vertex.origin, source);
   return new BuildError('COPY_SOURCE_MISSING', `"${source}" is not in ${where}`, {

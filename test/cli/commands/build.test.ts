@@ -27,10 +27,10 @@ for (const { name, args, status, message } of [
     message: 'standard input cannot be both the build context and the Dockerfile [ARG_INVALID]',
   },
   {
-    name: 'a repository as context',
-    args: ['https://example.org/x.git'],
-    status: 1,
-    message: '"https://example.org/x.git" as build context is not there yet [UNSUPPORTED]',
+    name: 'a repository with an option that there is none of',
+    args: ['https://example.org/x.git?brunch=a'],
+    status: 2,
+    message: '"https://example.org/x.git?brunch=a" is no reference to a git repository: there is no option "brunch" [CONTEXT_INVALID]',
   },
   { name: 'an empty context', args: [''], status: 2, message: 'the build context is an empty name [CONTEXT_INVALID]' },
 ] as const) {

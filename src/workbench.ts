@@ -1,0 +1,59 @@
+import type { BuildOptions } from './build-options.ts';
+import type { Access } from './context/git-access.ts';
+import { readSecrets } from './context/secrets.ts';
+import { LayerProvider } from './execute/layer-provider.ts';
+import { RemoteSources } from './execute/remote-sources.ts';
+import { proxyEnv } from './plan/proxy-env.ts';
+import { openSession, type Session } from './session.ts';
+
+/** What a build works with besides the Dockerfile. */
+export interface Tools extends Session {
+  readonly layers: LayerProvider;
+  readonly remote: RemoteSources;
+  /** By id. */
+  readonly secrets: ReadonlyMap<string, Buffer>;
+}
+
+/** The tools of one build, laid out when something first asks for them. Disposing of it puts them away. */
+export class Workbench implements AsyncDisposable {
+  readonly #options: Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs'>;
+  readonly #signal: AbortSignal;
+  readonly #cleanup = new AsyncDisposableStack();
+  #tools: Promise<Tools> | undefined;
+
+  constructor(options: Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs'>, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  /** Throws SECRET_MISSING, STORE_FAILED, WORKER_FAILED. */
+  tools(): Promise<Tools> {
+    this.#tools ??= this.#open();
+    // Who began it early hears of a failure when he needs them.
+    this.#tools.catch(() => {});
+    return this.#tools;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tools?.catch(() => undefined);
+    await this.#cleanup.disposeAsync();
+  }
+
+  async #open(): Promise<Tools> {
+    const session = this.#cleanup.use(await openSession(this.#options.root, this.#signal));
+    const secrets = await readSecrets(this.#options.secrets ?? []);
+    const { worker, store } = session;
+    const remote = this.#cleanup.use(new RemoteSources(store.fetched, accessOf(this.#options, secrets)));
+    const layers = new LayerProvider(store, worker);
+    return { worker, store, secrets, remote, layers, [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
+  }
+}
+
+/** What fetching may use: proxies as the steps of the build have them, and secrets by their names. */
+function accessOf(
+  { environment = {}, buildArgs = {} }: Pick<BuildOptions, 'environment' | 'buildArgs'>,
+  secrets: ReadonlyMap<string, Buffer>,
+): Access {
+  const proxies = proxyEnv(new Map(Object.entries(buildArgs)), environment).map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
+  return { environment: { ...environment, ...Object.fromEntries(proxies) }, secret: (id) => secrets.get(id) };
+}
