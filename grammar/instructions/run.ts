@@ -2,7 +2,7 @@ import { parseCsvLine } from '../csv.ts';
 import type { Problem } from '../diagnostics.ts';
 import { splitKeyValue } from '../key-values.ts';
 import { nearest } from '../nearest.ts';
-import { requireArguments, shorten } from './argument-count.ts';
+import { shorten } from './argument-count.ts';
 import { warnOfEmptyCommand } from './commands.ts';
 import { type InstructionSyntax, repeatable, required } from './syntax.ts';
 
@@ -18,7 +18,6 @@ export const run: InstructionSyntax = {
   },
   check(given, report) {
     warnOfEmptyCommand(run, given, report);
-    if (given.form === 'exec') requireArguments(run, 1, given, report);
     for (const flag of given.flags) {
       const problem = problems[flag.name]?.(flag.text ?? '');
       if (problem) report({ code: 'FLAG_VALUE_INVALID', range: flag.range, ...problem });

@@ -1,6 +1,6 @@
-import type { CstNode, IToken } from 'chevrotain';
 import type { Lookup } from './expand.ts';
 import { parseGlob, parseSuffixGlob, replaceAll, replaceFirst, trimPrefix, trimSuffix } from './glob.ts';
+import type { Operation, PartNode, WordNode } from './rules.ts';
 import { expandTemplate } from './template.ts';
 
 /** A part of the result. `splits`: white space in it separates words, as it is not quoted; in text that is so as written, not behind `<<`. */
@@ -36,8 +36,8 @@ export class Evaluation {
     this.#keep = keep;
   }
 
-  pieces(word: CstNode): Piece[] {
-    return nodes(word, 'part').map((part) => {
+  pieces(word: WordNode): Piece[] {
+    return word.map((part) => {
       const before = this.#operations;
       const piece = this.#piece(part);
       return this.#operations === before ? piece : { ...piece, forgets: true };
@@ -49,34 +49,32 @@ export class Evaluation {
     return [...this.#unset];
   }
 
-  #text(word: CstNode | undefined): string {
-    if (!word || this.error !== undefined) return '';
+  #text(word: WordNode): string {
+    if (this.error !== undefined) return '';
     return this.pieces(word)
       .map(({ text }) => text)
       .join('');
   }
 
-  #piece(part: CstNode): Piece {
-    const [text] = tokens(part, 'Text');
-    if (text) return { text: text.image, splits: 'text', at: text.startOffset };
-    const [escaped] = tokens(part, 'Escaped');
-    if (escaped) return { text: String(escaped.payload), splits: undefined, at: escaped.startOffset };
-    const [single] = tokens(part, 'SingleQuoted');
-    if (single) return { text: this.#quote("'", single.image.slice(1, -1)), splits: undefined, at: single.startOffset };
-    const [variable] = tokens(part, 'Variable');
-    if (variable) {
-      const value = this.#valueOf(variable.image.slice(1)) ?? (this.#keep.unset ? variable.image : '');
-      return { text: this.#bounded(value), splits: 'value', at: variable.startOffset };
+  #piece(part: PartNode): Piece {
+    const { kind, token } = part;
+    const { image, startOffset: at } = token;
+    switch (kind) {
+      case 'text':
+        return { text: image, splits: 'text', at };
+      case 'escaped':
+        return { text: String(token.payload), splits: undefined, at };
+      case 'single':
+        return { text: this.#quote("'", image.slice(1, -1)), splits: undefined, at };
+      case 'dollar':
+        return { text: '$', splits: 'value', at };
+      case 'variable':
+        return { text: this.#bounded(this.#valueOf(image.slice(1)) ?? (this.#keep.unset ? image : '')), splits: 'value', at };
+      case 'quoted':
+        return { text: this.#quote('"', this.#text(part.word)), splits: undefined, at };
+      case 'substitution':
+        return { text: this.#bounded(this.#substitute(part.name, part.operation)), splits: 'value', at };
     }
-    const [quoted] = nodes(part, 'quoted');
-    if (quoted) {
-      const at = tokens(quoted, 'QuoteOpen')[0]?.startOffset ?? 0;
-      return { text: this.#quote('"', this.#text(nodes(quoted, 'word')[0])), splits: undefined, at };
-    }
-    const [substitution] = nodes(part, 'substitution');
-    if (!substitution) return { text: '$', splits: 'value', at: tokens(part, 'Dollar')[0]?.startOffset ?? 0 };
-    const at = tokens(substitution, 'BraceOpen')[0]?.startOffset ?? 0;
-    return { text: this.#bounded(this.#substitute(substitution)), splits: 'value', at };
   }
 
   #quote(mark: string, text: string): string {
@@ -84,12 +82,10 @@ export class Evaluation {
   }
 
   /** Operands come first, used or not: their unset names and errors count. */
-  #substitute(node: CstNode): string {
-    const name = tokens(node, 'Name')[0]?.image ?? '';
-    const [operation] = nodes(node, 'operation');
-    const operator = operation && tokens(operation, 'operator')[0]?.image;
+  #substitute(name: string, operation: Operation | undefined): string {
     if (operation) this.#operations++;
-    const [first = '', second = ''] = operation ? nodes(operation, 'operand').map((operand) => this.#text(operand)) : [];
+    const { operator, operands = [] } = operation ?? {};
+    const [first = '', second = ''] = operands.map((operand) => this.#text(operand));
     if (this.error !== undefined) return '';
     const value = this.#valueOf(name);
     // As BuildKit writes it, which forgets the second of two slashes.
@@ -140,12 +136,4 @@ export class Evaluation {
     this.error ??= message;
     return '';
   }
-}
-
-function nodes(node: CstNode, name: string): CstNode[] {
-  return (node.children[name] ?? []).filter((element) => 'children' in element);
-}
-
-function tokens(node: CstNode, name: string): IToken[] {
-  return (node.children[name] ?? []).filter((element) => 'image' in element);
 }

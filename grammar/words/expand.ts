@@ -80,10 +80,10 @@ function expandPieces(source: string, lookup: Lookup, options: ExpandOptions, ra
   const tokens = tokenizeWord(word, options, raw?.escapes ? 'rawWord' : 'word');
   const problem = problemOf(tokens, []);
   if (problem !== undefined) return { pieces: [], unset: [], error: problem };
-  const { tree, error } = parseWord(tokens);
+  const { word: node, error } = parseWord(tokens);
   if (error) return { pieces: [], unset: [], error: problemOf(tokens, [error]) };
   const evaluation = new Evaluation(lookup, raw);
-  const pieces = evaluation.pieces(tree);
+  const pieces = evaluation.pieces(node);
   return { pieces, unset: evaluation.unset, error: evaluation.error };
 }
 

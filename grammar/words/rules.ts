@@ -1,6 +1,6 @@
 // The grammar of a word with variables.
 
-import { type CstNode, CstParser, type IRecognitionException, type IToken } from 'chevrotain';
+import { EmbeddedActionsParser, type IRecognitionException, type IToken } from 'chevrotain';
 import { FirstTokens } from '../lookahead.ts';
 import {
   BraceClose,
@@ -20,68 +20,86 @@ import {
   vocabulary,
 } from './tokens.ts';
 
-export class WordParser extends CstParser {
-  readonly word: (at?: number) => CstNode = this.RULE('word', () => {
-    this.MANY(() => this.SUBRULE(this.part));
+export type WordNode = readonly PartNode[];
+
+/** A part of a word; `token` is its first. */
+export type PartNode =
+  | LeafNode
+  | { readonly kind: 'quoted'; readonly token: IToken; readonly word: WordNode }
+  | { readonly kind: 'substitution'; readonly token: IToken; readonly name: string; readonly operation: Operation | undefined };
+
+interface LeafNode {
+  readonly kind: 'text' | 'escaped' | 'single' | 'dollar' | 'variable';
+  readonly token: IToken;
+}
+
+export interface Operation {
+  readonly operator: string;
+  /** Two of a replacement, one of the others. */
+  readonly operands: readonly WordNode[];
+}
+
+export class WordParser extends EmbeddedActionsParser {
+  readonly word: () => WordNode = this.RULE('word', () => {
+    const parts: PartNode[] = [];
+    this.MANY(() => parts.push(this.SUBRULE(this.part)));
+    return parts;
   });
 
-  readonly part = this.RULE('part', () => {
-    this.OR([
-      { ALT: () => this.CONSUME(Text) },
-      { ALT: () => this.CONSUME(Escaped) },
-      { ALT: () => this.CONSUME(SingleQuoted) },
-      { ALT: () => this.CONSUME(Dollar) },
-      { ALT: () => this.CONSUME(Variable) },
-      { ALT: () => this.SUBRULE(this.quoted) },
-      { ALT: () => this.SUBRULE(this.substitution) },
-    ]);
-  });
+  readonly part: () => PartNode = this.RULE(
+    'part',
+    (): PartNode =>
+      this.OR([
+        { ALT: () => leaf('text', this.CONSUME(Text)) },
+        { ALT: () => leaf('escaped', this.CONSUME(Escaped)) },
+        { ALT: () => leaf('single', this.CONSUME(SingleQuoted)) },
+        { ALT: () => leaf('dollar', this.CONSUME(Dollar)) },
+        { ALT: () => leaf('variable', this.CONSUME(Variable)) },
+        { ALT: () => this.SUBRULE(this.quoted) },
+        { ALT: () => this.SUBRULE(this.substitution) },
+      ]),
+  );
 
-  readonly quoted = this.RULE('quoted', () => {
-    this.CONSUME(QuoteOpen);
-    this.SUBRULE(this.word);
+  readonly quoted = this.RULE('quoted', (): PartNode => {
+    const token = this.CONSUME(QuoteOpen);
+    const word = this.SUBRULE(this.word);
     this.CONSUME(DoubleClose);
+    return { kind: 'quoted', token, word };
   });
 
   /** `${name}`, `${name:-word}`, `${name#pattern}`, `${name/pattern/word}` and their like. Before an operator the name may be empty. */
-  readonly substitution = this.RULE('substitution', () => {
-    this.CONSUME(BraceOpen);
-    this.OR([
+  readonly substitution = this.RULE('substitution', (): PartNode => {
+    const token = this.CONSUME(BraceOpen);
+    const { name, operation }: { name: string; operation: Operation | undefined } = this.OR([
       {
         ALT: () => {
-          this.CONSUME(Name);
-          this.OPTION(() => this.SUBRULE1(this.operation));
+          const name = this.CONSUME(Name).image;
+          const operation = this.OPTION(() => this.SUBRULE1(this.operation));
+          return { name, operation };
         },
       },
-      { ALT: () => this.SUBRULE2(this.operation) },
+      { ALT: () => ({ name: '', operation: this.SUBRULE2(this.operation) }) },
     ]);
     this.CONSUME(BraceClose);
+    return { kind: 'substitution', token, name, operation };
   });
 
-  readonly operation = this.RULE('operation', () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.CONSUME(Default, { LABEL: 'operator' });
-          this.SUBRULE1(this.word, { LABEL: 'operand' });
+  readonly operation = this.RULE(
+    'operation',
+    (): Operation =>
+      this.OR([
+        { ALT: () => ({ operator: this.CONSUME(Default).image, operands: [this.SUBRULE1(this.word)] }) },
+        { ALT: () => ({ operator: this.CONSUME(Trim).image, operands: [this.SUBRULE2(this.word)] }) },
+        {
+          ALT: () => {
+            const operator = this.CONSUME(Replace).image;
+            const pattern = this.SUBRULE3(this.word);
+            this.CONSUME(PatternEnd);
+            return { operator, operands: [pattern, this.SUBRULE4(this.word)] };
+          },
         },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(Trim, { LABEL: 'operator' });
-          this.SUBRULE2(this.word, { LABEL: 'operand' });
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(Replace, { LABEL: 'operator' });
-          this.SUBRULE3(this.word, { LABEL: 'operand' });
-          this.CONSUME(PatternEnd);
-          this.SUBRULE4(this.word, { LABEL: 'operand' });
-        },
-      },
-    ]);
-  });
+      ]),
+  );
 
   constructor({ validate }: { readonly validate: boolean }) {
     super(vocabulary, { maxLookahead: 1, recoveryEnabled: false, skipValidations: !validate, lookaheadStrategy: new FirstTokens() });
@@ -89,14 +107,16 @@ export class WordParser extends CstParser {
   }
 }
 
+const leaf = (kind: LeafNode['kind'], token: IToken): LeafNode => ({ kind, token });
+
 let production: WordParser | undefined;
 
-/** The concrete tree of a word, or the first error in it. */
-export function parseWord(tokens: IToken[]): { readonly tree: CstNode; readonly error: IRecognitionException | undefined } {
+/** The parts of a word, or the first error in it. */
+export function parseWord(tokens: IToken[]): { readonly word: WordNode; readonly error: IRecognitionException | undefined } {
   production ??= new WordParser({ validate: false });
   production.input = tokens;
-  const tree = production.word();
+  const word: WordNode | undefined = production.word();
   const [error] = production.errors;
   production.input = [];
-  return { tree, error };
+  return { word: word ?? [], error };
 }
