@@ -8,7 +8,7 @@ import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { sourceTime } from './execute/source-time.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
-import { openContext, openNamedContexts } from './open-contexts.ts';
+import { layoutsOf, openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { LintWarning } from './plan/lint/linter.ts';
@@ -112,14 +112,21 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const registry = new Registry({ environment: options.environment ?? {} });
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
-  const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer });
+  const bases = new BaseImages(layers, {
+    store: session.store,
+    registry,
+    pull: options.pull ?? false,
+    onTransfer,
+    layouts: layoutsOf(namedContexts),
+  });
   const planned = await plan(
     dockerfile,
     source,
     {
-      ...(await withCommitTime(options, { spec: mainContext.spec, directory: directories.get('context') }, signal)),
+      ...(await withCommitTime(options, { spec: opened.origin ?? mainContext.spec, directory: directories.get('context') }, signal)),
       hosts: options.addHosts ?? [],
       mainContext,
+      ...(opened.origin && { contextOrigin: opened.origin }),
       namedContexts,
       sourceTime: (remoteSource, stop) => sourceTime(remote, remoteSource, stop),
       linter,

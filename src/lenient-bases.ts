@@ -35,7 +35,12 @@ export class LenientBases implements ImageResolver, AsyncDisposable {
     try {
       this.#session ??= openSession(this.#options.root, signal);
       const { store } = await this.#session;
-      const options = { store, registry: this.#registry, pull: this.#options.pull ?? false };
+      const options = {
+        store,
+        registry: this.#registry,
+        pull: this.#options.pull ?? false,
+        layouts: new Set(Object.values(this.#options.contexts ?? {}).filter((source) => source.startsWith('oci-layout:'))),
+      };
       return await resolveImage(reference, platform, options, AbortSignal.any([signal, patience]));
     } catch (error) {
       const late = patience.aborted && !signal.aborted;

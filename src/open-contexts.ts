@@ -27,6 +27,8 @@ export interface OpenedContext {
   readonly source: DockerfileSource;
   /** What COPY copies from. */
   readonly vertex: Vertex<Spec>;
+  /** What the files of the vertex were unpacked from. */
+  readonly origin?: HttpSpec;
   /** A directory of the host that the worker has to know, by the name of the vertex's `local` spec. */
   readonly directories: ReadonlyMap<string, string>;
   readonly ignored: ReadonlyMap<string, IgnoreRules>;
@@ -110,7 +112,7 @@ async function openHttp(url: string, way: Way): Promise<OpenedContext> {
   const spec: HttpSpec = { kind: 'http', url, filename: 'context' };
   const directory = await tools.remote.source(spec).directory(signal);
   if (isArchive(await headOf(join(directory, spec.filename)))) {
-    return openArchive(await unpackFile(directory, spec.filename, tools, signal), redactUrl(url), way);
+    return { ...(await openArchive(await unpackFile(directory, spec.filename, tools, signal), redactUrl(url), way)), origin: spec };
   }
   const outside = await outsideDockerfile(way);
   if (!outside && options.dockerfile !== undefined) throw twoDockerfiles(`"${redactUrl(url)}"`);
@@ -202,6 +204,14 @@ export async function openNamedContexts(
   }
   return found;
 }
+
+/** The layouts of this machine that named contexts are read from. */
+export const layoutsOf = (contexts: NamedContexts): ReadonlySet<string> =>
+  new Set(
+    contexts
+      .values()
+      .flatMap((context) => (context.kind === 'image' && context.reference.startsWith('oci-layout:') ? [context.reference] : [])),
+  );
 
 async function openNamed(name: string, source: string): Promise<NamedContext | { readonly kind: 'directory'; readonly path: string }> {
   const [, scheme, rest = ''] = /^([a-z-]+):(?:\/\/)?(.*)$/s.exec(source) ?? [];

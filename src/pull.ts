@@ -8,6 +8,7 @@ import { formatPlatform, type Platform, platformMatches, selectPlatform } from '
 import { familiarReference, formatReference, parseReference, type Reference } from './oci/reference.ts';
 import type { ResolvedImage } from './plan/plan.ts';
 import type { Registry, RemoteDocument } from './registry/registry.ts';
+import { ImageLayout, parseLayoutReference } from './store/image-layout.ts';
 import type { Ref } from './store/ref-store.ts';
 import type { Store } from './store/store.ts';
 import { counted, type OnTransfer, transferAll } from './transfer.ts';
@@ -18,10 +19,20 @@ export interface PullOptions {
   /** Asks the registry also for what the store has under that name. */
   readonly pull?: boolean;
   readonly onTransfer?: OnTransfer;
+  /** Names that are `oci-layout://…`: only what the user himself has named is read from this machine, never what a FROM says. */
+  readonly layouts?: ReadonlySet<string>;
+}
+
+/** Where an image comes from. */
+interface ImageSource {
+  document(reference: Reference, signal: AbortSignal): Promise<RemoteDocument>;
+  blob(reference: Reference, blob: Descriptor, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** An image whose manifest and config are in the store; its layers may not be. */
 export interface FoundBase extends ResolvedImage {
+  /** Undefined for one of a registry. */
+  readonly layout?: ImageLayout;
   /** Of the platform's manifest. */
   readonly descriptor: Descriptor;
 }
@@ -31,20 +42,39 @@ export interface FoundBase extends ResolvedImage {
  * REFERENCE_INVALID, IMAGE_INVALID or a REGISTRY_… code.
  */
 export async function resolveImage(text: string, platform: Platform, options: PullOptions, signal: AbortSignal): Promise<FoundBase> {
+  if (options.layouts?.has(text)) return fromLayout(text, platform, options, signal);
   const reference = parseReference(text);
   const kept = options.pull ? undefined : await options.store.refs.get(formatReference(reference));
   return (kept && (await fromStore(reference, kept, platform, options.store))) ?? fromRegistry(reference, platform, options, signal);
 }
 
-/** Brings the layers that the store lacks, side by side, and names the image: from now on it is found without its registry. */
-export async function fetchLayers(image: FoundBase, options: PullOptions, signal: AbortSignal): Promise<Ref> {
+const layoutScheme = 'oci-layout://';
+
+/** An image of a layout on this machine, checked as one of a registry is. It gets no name in the store. */
+async function fromLayout(text: string, platform: Platform, options: PullOptions, signal: AbortSignal): Promise<FoundBase> {
+  const reference = parseLayoutReference(text.slice(layoutScheme.length));
+  const layout = new ImageLayout(reference.directory);
+  const { digest } = await layout.find(reference);
+  const source: ImageSource = {
+    document: ({ digest: wanted = digest }) => layout.document(wanted),
+    blob: (_reference, blob) => layout.blob(blob),
+  };
+  // A name for messages: a layout has a path where an image has a repository.
+  const named = { registry: 'localhost', repository: 'oci-layout', digest };
+  const image = await fromSource(named, platform, { ...options, source }, signal);
+  return { ...image, reference: `${layoutScheme}${reference.directory}@${image.digest}`, layout };
+}
+
+/** Brings the layers that the store lacks, side by side, and names an image of a registry: from now on it is found without that. */
+export async function fetchLayers(image: FoundBase, options: PullOptions, signal: AbortSignal): Promise<Ref | undefined> {
   const { store, registry, onTransfer } = options;
-  const reference = parseReference(image.reference);
+  const { layout } = image;
   const fetchOne = async (blob: Descriptor, either: AbortSignal) => {
     onTransfer?.({ type: 'started', blob });
     const isThere = (await store.blobs.stat(blob.digest))?.size === blob.size;
     if (!isThere) {
-      const bytes = counted(registry.blob(reference, blob, either), blob, onTransfer);
+      const content = layout?.blob(blob) ?? registry.blob(parseReference(image.reference), blob, either);
+      const bytes = counted(content, blob, onTransfer);
       await store.blobs.put(bytes, blob.mediaType, { expected: blob, signal: either });
     }
     onTransfer?.({ type: 'completed', blob, how: isThere ? 'existed' : 'downloaded' });
@@ -54,12 +84,15 @@ export async function fetchLayers(image: FoundBase, options: PullOptions, signal
     fetchOne,
     signal,
   );
-  return store.refs.set(image.reference, image.descriptor);
+  return layout ? undefined : store.refs.set(image.reference, image.descriptor);
 }
 
 /** Brings a whole image, of one platform, and names it. */
 export async function pullImage(text: string, platform: Platform, options: PullOptions, signal: AbortSignal): Promise<Ref> {
-  return fetchLayers(await resolveImage(text, platform, { ...options, pull: true }, signal), options, signal);
+  const image = await resolveImage(text, platform, { ...options, pull: true }, signal);
+  const ref = await fetchLayers(image, options, signal);
+  if (!ref) throw new TypeError('what is pulled has a name');
+  return ref;
 }
 
 /** Undefined when the store's image is of another platform: the registry may have the right one. */
@@ -76,14 +109,25 @@ async function fromStore(reference: Reference, { descriptor }: Ref, platform: Pl
 }
 
 async function fromRegistry(reference: Reference, platform: Platform, options: PullOptions, signal: AbortSignal): Promise<FoundBase> {
-  const { store, registry } = options;
-  const { descriptor, bytes } = await platformDocument(reference, platform, registry, signal);
+  const image = await fromSource(reference, platform, { ...options, source: options.registry }, signal);
+  const { registry: host, repository } = reference;
+  for (const layer of image.layers) await options.store.origins.add(layer.descriptor.digest, { registry: host, repository });
+  return image;
+}
+
+async function fromSource(
+  reference: Reference,
+  platform: Platform,
+  { store, source }: PullOptions & { readonly source: ImageSource },
+  signal: AbortSignal,
+): Promise<FoundBase> {
+  const { descriptor, bytes } = await platformDocument(reference, platform, source, signal);
   const manifest = parseManifest(bytes, `the manifest of "${familiarReference(reference)}"`);
   if (manifest.config.size > maxDocumentBytes) {
     throw new BuildError('IMAGE_INVALID', `the config of "${familiarReference(reference)}" is longer than ${maxDocumentBytes} bytes`);
   }
   if ((await store.blobs.stat(manifest.config.digest))?.size !== manifest.config.size) {
-    const content = registry.blob(reference, manifest.config, signal);
+    const content = source.blob(reference, manifest.config, signal);
     await store.blobs.put(content, manifest.config.mediaType, { expected: manifest.config, signal });
   }
   const config = parseImageConfig(
@@ -93,18 +137,16 @@ async function fromRegistry(reference: Reference, platform: Platform, options: P
   if (!fits(config, platform)) throw wrongPlatform(reference, platform, [config]);
   const image = found(reference, descriptor, manifest, config);
   await store.blobs.put(bytes, descriptor.mediaType);
-  const { registry: host, repository } = reference;
-  for (const layer of image.layers) await store.origins.add(layer.descriptor.digest, { registry: host, repository });
   return image;
 }
 
 async function platformDocument(
   reference: Reference,
   platform: Platform,
-  registry: Registry,
+  source: ImageSource,
   signal: AbortSignal,
 ): Promise<RemoteDocument> {
-  const document = await registry.document(reference, signal);
+  const document = await source.document(reference, signal);
   if (documentKind(document.descriptor.mediaType) === 'manifest') return document;
   const { manifests } = parseIndex(document.bytes, `the index of "${familiarReference(reference)}"`);
   const selected = selectPlatform(
@@ -118,7 +160,7 @@ async function platformDocument(
       manifests.flatMap(({ platform: offered }) => offered ?? []),
     );
   const { registry: host, repository } = reference;
-  const found = await registry.document({ registry: host, repository, digest: selected.digest }, signal);
+  const found = await source.document({ registry: host, repository, digest: selected.digest }, signal);
   if (documentKind(found.descriptor.mediaType) === 'manifest')
     return { ...found, descriptor: { ...found.descriptor, ...(selected.platform && { platform: selected.platform }) } };
   throw new BuildError(

@@ -1,6 +1,6 @@
 import type { Range } from '../../grammar/ast.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import type { HostSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ExpansionBudget } from './expansion.ts';
@@ -26,6 +26,8 @@ export interface BuildScope {
   readonly epoch?: number;
   /** The build context. */
   readonly context: Vertex<Spec>;
+  /** What it was fetched from, when that is not its vertex. */
+  readonly contextOrigin: HttpSpec | undefined;
   readonly namedContexts: NamedContexts;
   readonly hosts: readonly HostSpec[];
   /** Lower case. */

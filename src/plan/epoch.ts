@@ -75,7 +75,7 @@ function inRange(text: string): number {
 
 /** What has the time: the context, a named one, or the one file or repository that a stage adds; undefined where that is not fetched. */
 function sourceOf(name: string, build: BuildScope, stages: readonly Stage[]): HttpSpec | GitSpec | undefined {
-  if (name === 'context') return fetched(build.context.spec);
+  if (name === 'context') return build.contextOrigin ?? fetched(build.context.spec);
   const context = namedContext(name, build.namedContexts, build.targetPlatform);
   if (context) return context.kind === 'files' ? fetched(context.vertex.spec) : undefined;
   const stage = stages.find((candidate) => candidate.name === name.toLowerCase());

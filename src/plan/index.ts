@@ -122,6 +122,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     hostname: sandboxHostname(buildArgs),
     targetPlatform,
     context: options.mainContext ?? vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
+    contextOrigin: options.contextOrigin,
     namedContexts: options.namedContexts ?? new Map(),
     hosts: options.hosts ?? [],
     noCacheFilter: new Set(options.noCacheFilter?.map((name) => name.toLowerCase())),

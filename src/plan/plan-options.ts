@@ -17,6 +17,8 @@ export interface PlanOptions {
   readonly network?: NetworkMode;
   /** The build context, where it is no directory of the host's called `context`. */
   readonly mainContext?: Vertex<Spec>;
+  /** Where the files of the build context were unpacked from. */
+  readonly contextOrigin?: HttpSpec;
   readonly namedContexts?: NamedContexts;
   /** `--add-host`: lines of /etc/hosts in every RUN. */
   readonly hosts?: readonly HostSpec[];
