@@ -42,7 +42,15 @@ export async function unpackFile(directory: string, name: string, tools: Tools, 
     parents: false,
     unpack: true,
   };
-  const params = { parent: [], selection, destination: '/', attributes: {}, link: false, form: 'none', snapshot: true } as const;
+  const params = {
+    parent: [],
+    selections: [selection],
+    destination: '/',
+    attributes: {},
+    link: false,
+    form: 'none',
+    snapshot: true,
+  } as const;
   const layer = await worker.call('file.copy', params, { signal }).catch((error) => {
     throw brokenArchive(error);
   });

@@ -31,6 +31,8 @@ pub enum Error {
 pub struct SourceMissing {
     pub message: String,
     pub hint: Option<String>,
+    /// Which of a copy's selections, where it has several.
+    pub selection: usize,
     /// The place of the pattern in `sources`.
     pub source: usize,
     /// The line of the ignore rule that took it.
@@ -90,6 +92,7 @@ impl Error {
             Self::User { hint, .. } => wire.hint.clone_from(hint),
             Self::SourceMissing(missing) => {
                 wire.hint.clone_from(&missing.hint);
+                wire.selection = Some(missing.selection).filter(|&selection| selection > 0);
                 wire.source = Some(missing.source);
                 wire.ignored_by = missing.ignored_by;
                 wire.similar = Some(missing.similar.clone());

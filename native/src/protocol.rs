@@ -39,6 +39,8 @@ pub struct WorkerError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored_by: Option<usize>,
@@ -333,7 +335,7 @@ messages! {
 
     FileCopyParams {
         parent: Chain,
-        selection: Selection,
+        selections: Vec<Selection>,
         destination: String,
         attributes: FileAttributes,
         link: bool,
@@ -349,7 +351,7 @@ messages! {
         entries: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         blob: Option<Descriptor>,
-        selected: Digest,
+        selected: Vec<Digest>,
     }
     FileMkdirParams {
         parent: Chain,

@@ -1,9 +1,9 @@
 import type { CopySpec, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import { inputAt } from '../graph/vertex.ts';
-import { type Field, field, makeKey } from '../solve/key.ts';
+import { type Field, field, type Key, makeKey } from '../solve/key.ts';
 import type { Op, Outcome } from '../solve/op.ts';
-import type { Selection, Source } from '../worker/protocol.ts';
+import type { Selection, Source, WorkerEvent } from '../worker/protocol.ts';
 import { contentOf, contentOfSelection, sameContent } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { copySourceError } from './copy-source-error.ts';
@@ -12,47 +12,53 @@ import { keepLayer } from './keep-layer.ts';
 import { namesSomeone } from './owner.ts';
 import { looseSource } from './source-ops.ts';
 
-/** The name of the field that tells what was copied: exactly the selected files. */
-const selectedField = 'selected files';
-
 /** COPY and ADD. */
 export function copyOp(vertex: Vertex<Spec>, spec: CopySpec, context: ExecuteContext): Op<Result> {
   const own = copyFields(spec);
-  const loose = looseSource(inputAt(vertex, 1), context);
-  const select = async (source: Source, signal: AbortSignal): Promise<Field> => {
-    const digest = await contentOfSelection(selectionOf(spec, source), context, signal).catch((error) => {
-      throw copySourceError(error, vertex, spec, context);
+  const loose = spec.parts.map(({ input }) => looseSource(inputAt(vertex, input), context));
+  // What is selected from contexts: digested once, for both keys.
+  const looseFields: Field[] = [];
+  const select = async (part: number, source: Source, signal: AbortSignal): Promise<Field> => {
+    const digest = await contentOfSelection(selectionOf(spec, part, source), context, signal).catch((error) => {
+      throw copySourceError(error, { vertex, spec, part }, context);
     });
-    return [selectedField, digest];
+    return [selectedField(part), digest];
   };
-  // A context is digested once, for both keys.
-  let looseField: Field | undefined;
+  const definitionOf = async (part: number, key: Key | undefined, signal: AbortSignal): Promise<Field> => {
+    const source = loose[part];
+    if (!source) return [numbered('source', part), key?.digest ?? missing()];
+    const field = await select(part, source, signal);
+    looseFields[part] = field;
+    return field;
+  };
 
   return {
     limit: 'transfer',
     cacheable: true,
-    async definitionKey([parent, source], signal) {
-      looseField = loose && (await select(loose, signal));
-      return makeKey(own, [...below(spec, 'parent', parent?.digest), looseField ?? ['source', source?.digest ?? missing()]]);
+    async definitionKey(inputs, signal) {
+      const fields = await Promise.all(spec.parts.map(({ input }, part) => definitionOf(part, inputs[input], signal)));
+      return makeKey(own, [...below(spec, 'parent', inputs[0]?.digest), ...fields]);
     },
-    async contentKey([parent, source], signal) {
-      const content = spec.link ? undefined : await contentOf(asFilesystem(parent), context, signal);
-      return makeKey(own, [
-        ...below(spec, 'parent content', content),
-        looseField ?? (await select(await readySource(source, signal), signal)),
-      ]);
+    async contentKey(inputs, signal) {
+      const content = isLinked(spec) ? undefined : await contentOf(asFilesystem(inputs[0]), context, signal);
+      const fields = spec.parts.map(
+        async ({ input }, part) => looseFields[part] ?? (await select(part, await readySource(inputs[input], signal), signal)),
+      );
+      return makeKey(own, [...below(spec, 'parent content', content), ...(await Promise.all(fields))]);
     },
-    async run([parent, source], { signal, key }) {
-      const outcome = await copy(vertex, spec, context, { parent, source: await readySource(source, signal) }, signal);
-      if (!looseField || looseField[1] === outcome.selected[1]) return outcome;
+    async run(inputs, { signal, key }) {
+      const outcome = await copy(vertex, spec, context, inputs, signal);
+      const changed = outcome.selected.filter(([, digest], part) => looseFields[part] && looseFields[part][1] !== digest);
+      if (changed.length === 0) return outcome;
       // A file changed under our hands: what was copied is what is recorded.
       context.onWarning(`the build context changed while "${vertex.name}" copied it`);
-      looseField = outcome.selected;
-      const inputs = key.fields.slice(own.length).map((each) => (each[0] === selectedField ? outcome.selected : each));
-      return { ...outcome, key: makeKey(own, inputs) };
+      for (const [part, field] of outcome.selected.entries()) if (looseFields[part]) looseFields[part] = field;
+      const now = new Map(changed);
+      const fields = key.fields.slice(own.length).map(([name, value]): Field => [name, now.get(name) ?? value]);
+      return { ...outcome, key: makeKey(own, fields) };
     },
     // Heredocs have the time of the build; all other files bring their own.
-    ...(loose?.kind === 'inline' && {
+    ...(loose.some((source) => source?.kind === 'inline') && {
       same: (older: Result, made: Result, signal: AbortSignal) => sameContent(asFilesystem(older), asFilesystem(made), context, signal),
     }),
   };
@@ -62,18 +68,19 @@ async function copy(
   vertex: Vertex<Spec>,
   spec: CopySpec,
   context: ExecuteContext,
-  { parent, source }: { parent: Result | undefined; source: Source },
+  inputs: readonly Result[],
   signal: AbortSignal,
-): Promise<Outcome<Result> & { selected: Field }> {
+): Promise<Outcome<Result> & { selected: readonly Field[] }> {
   const { worker, layers, usage } = context;
-  const filesystem = asFilesystem(parent);
+  const filesystem = asFilesystem(inputs[0]);
   const chain = chainOf(filesystem);
   await layers.ensureIndexes(chain, signal);
   if (namesSomeone(spec.chown)) await layers.ensureSnapshots(chain, signal);
-  if (source.kind === 'chain') await layers.ensureSnapshots(source.chain, signal);
+  const sources = await Promise.all(spec.parts.map(({ input }) => readySource(inputs[input], signal)));
+  await Promise.all(sources.map((source) => source.kind === 'chain' && layers.ensureSnapshots(source.chain, signal)));
   const params = {
     parent: chain,
-    selection: selectionOf(spec, source),
+    selections: sources.map((source, part) => selectionOf(spec, part, source)),
     destination: spec.destination,
     attributes: { ...(spec.chown !== undefined && { chown: spec.chown }), ...(spec.chmod !== undefined && { chmod: spec.chmod }) },
     link: spec.link,
@@ -81,26 +88,33 @@ async function copy(
     form: usage.form(vertex),
     snapshot: usage.onDisk(vertex),
   };
-  const packed = await worker.call('file.copy', params, { signal }).catch((error) => {
-    throw copySourceError(error, vertex, spec, context);
+  const onEvent = (event: WorkerEvent) => event.type === 'warning' && context.onWarning(event.message);
+  const { selected, ...packed } = await worker.call('file.copy', params, { signal, onEvent }).catch((error) => {
+    throw copySourceError(error, { vertex, spec }, context);
   });
-  return { ...(await keepLayer(filesystem, packed, context)), selected: [selectedField, packed.selected] };
+  const fields = selected.map((digest, part): Field => [selectedField(part), digest]);
+  return { ...(await keepLayer(filesystem, packed, context)), selected: fields };
 }
 
-const selectionOf = ({ sources, exclude, parents, unpack }: CopySpec, source: Source): Selection => ({
-  source,
-  sources,
-  exclude,
-  parents,
-  unpack,
-});
+function selectionOf({ parts, exclude }: CopySpec, part: number, source: Source): Selection {
+  const { sources, parents, unpack } = parts[part] ?? missing();
+  return { source, sources, exclude, parents, unpack };
+}
+
+/** The name of the field that tells what was copied: exactly the selected files of a part. */
+const selectedField = (part: number): string => numbered('selected files', part);
+
+const numbered = (name: string, part: number): string => (part === 0 ? name : `${name} ${part + 1}`);
+
+/** With --chmod BuildKit copies as if --link were not there. */
+const isLinked = ({ link, chmod }: CopySpec): boolean => link && chmod === undefined;
 
 /** With --link the layer stands on nothing, so what is below does not matter. */
 const below = (spec: CopySpec, name: string, digest: Field[1] | undefined): readonly Field[] =>
-  spec.link ? [] : [[name, digest ?? missing()]];
+  isLinked(spec) ? [] : [[name, digest ?? missing()]];
 
 const missing = (): never => {
-  throw new Error('a copy has two inputs');
+  throw new Error('an input of a copy is missing');
 };
 
 /**
@@ -109,13 +123,14 @@ const missing = (): never => {
  */
 const copyFields = (spec: CopySpec): readonly Field[] => [
   field('kind', spec.kind),
-  field('sources', spec.sources),
+  field(
+    'sources',
+    spec.parts.map(({ sources, parents, unpack }) => ({ sources, parents, unpack })),
+  ),
   field('destination', spec.destination),
   field('exclude', spec.exclude),
   field('--chown', spec.chown ?? null),
   field('--chmod', spec.chmod ?? null),
   field('--link', spec.link),
-  field('--parents', spec.parents),
-  field('unpack', spec.unpack),
   field('epoch', spec.epoch ?? null),
 ];

@@ -8,11 +8,19 @@ import { WorkerRefusal } from '../worker/exchange.ts';
 import type { WorkerError } from '../worker/protocol.ts';
 import type { ExecuteContext } from './context.ts';
 
+interface Asked {
+  readonly vertex: Vertex<Spec>;
+  readonly spec: CopySpec;
+  /** Which of its parts; undefined where the worker tells. */
+  readonly part?: number;
+}
+
 /** What the worker says of a source that is not there, as the user has to read it: which source, and who took it away. */
-export function copySourceError(error: unknown, vertex: Vertex<Spec>, spec: CopySpec, context: ExecuteContext): unknown {
+export function copySourceError(error: unknown, { vertex, spec, part }: Asked, context: ExecuteContext): unknown {
   if (!(error instanceof WorkerRefusal) || error.code !== 'COPY_SOURCE_MISSING') return error;
-  const source = spec.sources[error.details.source ?? 0] ?? '';
-  const input = vertex.inputs[1];
+  const asked = spec.parts[part ?? error.details.selection ?? 0];
+  const source = asked?.sources[error.details.source ?? 0] ?? '';
+  const input = asked && vertex.inputs[asked.input];
   const where = input && /^(?:build )?context/.test(input.name) ? `the ${input.name}` : `"${input?.name ?? 'its source'}"`;
   const ignored = input?.spec.kind === 'local' ? context.ignored.get(input.spec.name) : undefined;
   const range = vertex.origin && narrow(vertex.origin, source);
@@ -23,25 +31,33 @@ export function copySourceError(error: unknown, vertex: Vertex<Spec>, spec: Copy
   });
 }
 
-function hintOf({ ignoredBy, similar }: WorkerError, ignored: IgnoreRules | undefined): string | undefined {
+function hintOf({ ignoredBy, similar, hint }: WorkerError, ignored: IgnoreRules | undefined): string | undefined {
   if (ignoredBy !== undefined) {
     const text = (ignored?.text ?? '').split('\n')[ignoredBy - 1]?.trim() ?? '';
     return `${basename(ignored?.file ?? '.dockerignore')} line ${ignoredBy} ("${text}") leaves it out`;
   }
-  return similar?.length ? `did you mean ${similar.map((name) => `"${name}"`).join(' or ')}?` : undefined;
+  return similar?.length ? `did you mean ${similar.map((name) => `"${name}"`).join(' or ')}?` : hint;
 }
 
-/** The word's own place in the instruction where it stands there as it is; else the whole instruction. */
+/** The word's own place in the instruction where it stands there as it is, between spaces or quotes; else the whole instruction. */
 function narrow(origin: SourceRange, word: string): SourceRange {
-  const line = origin.text?.split('\n')[origin.start.line - 1];
-  const at = line === undefined || word === '' ? -1 : line.indexOf(word, origin.start.column - 1);
-  if (line === undefined || at < 0) return origin;
-  const bytes = (text: string) => Buffer.byteLength(text);
-  const lineStart = origin.start.offset - bytes(line.slice(0, origin.start.column - 1));
-  const place = (end: number) => ({
-    line: origin.start.line,
-    column: [...line.slice(0, end)].length + 1,
-    offset: lineStart + bytes(line.slice(0, end)),
-  });
-  return { ...origin, start: place(at), end: place(at + word.length) };
+  const lines = origin.text?.split('\n').slice(0, origin.end.line) ?? [];
+  const pattern = new RegExp(`(?<=[\\s"[,]|^)${RegExp.escape(word)}(?=[\\s"\\],]|$)`);
+  let before = origin.start.offset - byteLength(lines[origin.start.line - 1]?.slice(0, origin.start.column - 1) ?? '');
+  for (const [index, line] of lines.entries()) {
+    if (index < origin.start.line - 1) continue;
+    const found = word === '' ? null : pattern.exec(line);
+    if (found) {
+      const place = (end: number) => ({
+        line: index + 1,
+        column: [...line.slice(0, end)].length + 1,
+        offset: before + byteLength(line.slice(0, end)),
+      });
+      return { ...origin, start: place(found.index), end: place(found.index + word.length) };
+    }
+    before += byteLength(line) + 1;
+  }
+  return origin;
 }
+
+const byteLength = (text: string): number => Buffer.byteLength(text);

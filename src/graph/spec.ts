@@ -140,13 +140,13 @@ export interface SecretMountSpec {
   readonly mode: number;
 }
 
-/** COPY and ADD. Input 0 is the stage so far, input 1 what is copied from (a `local`, `inline`, `http`, `git`, or any filesystem). */
+/** COPY and ADD. Input 0 is the stage so far, the others are what is copied from (`local`, `inline`, or any filesystem). */
 export interface CopySpec {
   readonly kind: 'copy';
   /** For messages: `COPY` or `ADD`. */
   readonly instruction: 'COPY' | 'ADD';
-  /** Source patterns as the user wrote them, after expansion and unquoting. */
-  readonly sources: readonly string[];
+  /** Copied one after the other, into one layer. */
+  readonly parts: readonly CopyPart[];
   /** Absolute (WORKDIR is joined in); a trailing `/` is kept, it means a directory. */
   readonly destination: string;
   readonly exclude: readonly string[];
@@ -156,12 +156,20 @@ export interface CopySpec {
   readonly chmod?: string;
   /** `--link`: the layer does not depend on input 0. */
   readonly link: boolean;
+  /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
+  readonly epoch?: number;
+}
+
+/** What a COPY takes from one of its inputs. */
+export interface CopyPart {
+  /** The place in `inputs`. */
+  readonly input: number;
+  /** Patterns as the user wrote them, after expansion and unquoting. */
+  readonly sources: readonly string[];
   /** `--parents`. */
   readonly parents: boolean;
   /** ADD: sources that are archives by their magic bytes are unpacked. */
   readonly unpack: boolean;
-  /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
-  readonly epoch?: number;
 }
 
 /** WORKDIR: makes the directory and its missing parents, owned by `user`. Input 0 is the stage so far. */

@@ -1,12 +1,12 @@
 import type { Heredoc } from '../../grammar/ast.ts';
-import type { CopySpec, InlineSpec, Spec } from '../graph/spec.ts';
+import type { CopyPart, CopySpec, InlineSpec, Spec } from '../graph/spec.ts';
 import { type Vertex, vertex } from '../graph/vertex.ts';
 import { destinationPath } from './container-path.ts';
 import { epochOf } from './epoch.ts';
 import { expandBody } from './expansion.ts';
 import { booleanFlag, expandFlag, type FlagValue, listFlag, textFlag } from './flags.ts';
 import { addHistory, workingDirectory } from './stage-state.ts';
-import { expandArg, invalid, rangeIn, rangeOf, requireArgs, type Step, unsupported } from './step.ts';
+import { expandArg, invalid, rangeIn, rangeOf, requireArgs, type Step } from './step.ts';
 import { stepName } from './step-name.ts';
 
 interface Variation {
@@ -31,33 +31,67 @@ export interface RemoteFiles {
 export function lowerFiles(step: Step, variation: Variation): void {
   const { instruction, state } = step;
   requireArgs(step, 2);
-  const { patterns, remotes, files, target } = readArgs(step, variation);
-  const [remote] = remotes;
+  const { sources, files, target } = readArgs(step, variation);
   const chown = expandFlag(step, 'chown');
   const chmod = checkedMode(step);
-  const source = remote?.vertex ?? (files.length > 0 ? inlineVertex(files) : sourceVertex(step, variation.from));
+  const { parts, inputs } = partsOf(step, variation, sources, files);
   const spec: CopySpec = {
     kind: 'copy',
     instruction: instruction.name === 'ADD' ? 'ADD' : 'COPY',
-    sources: remote ? [remote.pattern] : files.length > 0 ? files.map(({ name }) => escapePattern(name)) : patterns,
+    parts,
     destination: destinationPath(workingDirectory(state), target),
+    // Nothing is expanded in these. Source: BuildKit, `CopyCommand.Expand`.
     exclude: listFlag(step, 'exclude').map(({ value }) => value),
     ...(chown && { chown }),
     ...(chmod && { chmod }),
     link: booleanFlag(step, 'link') ?? false,
-    parents: variation.parents,
-    unpack: remote ? remote.unpack : variation.unpack && files.length === 0,
     ...epochOf(step.build),
   };
-  state.vertex = vertex<Spec>(spec, [state.vertex, source], stepName(step), rangeOf(step));
+  state.vertex = vertex<Spec>(spec, [state.vertex, ...inputs], stepName(step), rangeOf(step));
   const words = [variation.parents && '--parents', chown && `--chown=${chown}`, chmod && `--chmod=${chmod}`];
-  const named = [...patterns, ...files.map(({ name }) => `<<${name}`), target];
+  const named = [...sources.map(({ text }) => text), ...files.map(({ name }) => `<<${name}`), target];
   addHistory(state, `${[instruction.name, ...words.filter(Boolean), ...named].join(' ')} # buildkit`, state.vertex.digest);
 }
 
+interface Parts {
+  readonly parts: readonly CopyPart[];
+  /** What the parts copy from: the vertex's inputs from 1 on. */
+  readonly inputs: readonly Vertex<Spec>[];
+}
+
+/** Heredocs come after all else, wherever they stand in the instruction. Source: BuildKit, `dispatchCopy`. */
+function partsOf(step: Step, { from, parents, unpack }: Variation, sources: readonly Source[], files: InlineSpec['files']): Parts {
+  const parts: CopyPart[] = [];
+  const inputs: Vertex<Spec>[] = [];
+  let paths: string[] | undefined;
+  for (const { text, remote } of sources) {
+    if (remote) {
+      paths = undefined;
+      inputs.push(remote.vertex);
+      parts.push({ input: inputs.length, sources: [remote.pattern], parents: false, unpack: remote.unpack });
+    } else if (paths) {
+      paths.push(text);
+    } else {
+      paths = [text];
+      inputs.push(sourceVertex(step, from));
+      parts.push({ input: inputs.length, sources: paths, parents, unpack });
+    }
+  }
+  if (files.length > 0) {
+    inputs.push(inlineVertex(files));
+    parts.push({ input: inputs.length, sources: files.map(({ name }) => escapePattern(name)), parents: false, unpack: false });
+  }
+  return { parts, inputs };
+}
+
+/** A source as written, after expansion. */
+interface Source {
+  readonly text: string;
+  readonly remote: RemoteFiles | undefined;
+}
+
 interface Arguments {
-  readonly patterns: readonly string[];
-  readonly remotes: readonly RemoteFiles[];
+  readonly sources: readonly Source[];
   readonly files: InlineSpec['files'];
   /** As written, after expansion. */
   readonly target: string;
@@ -66,26 +100,17 @@ interface Arguments {
 function readArgs(step: Step, { from, checkSource, fetch }: Variation): Arguments {
   const { args, heredocs } = step.instruction;
   const last = args.length - 1;
-  const patterns: string[] = [];
-  const remotes: RemoteFiles[] = [];
+  const sources: Source[] = [];
   for (const [index, word] of args.slice(0, last).entries()) {
     if (isHeredocWord(step, word)) continue;
-    const source = expandArg(step, index);
-    checkSource(source, index);
-    patterns.push(source);
-    const remote = fetch?.(source, index);
-    if (remote) remotes.push(remote);
+    const text = expandArg(step, index);
+    checkSource(text, index);
+    sources.push({ text, remote: fetch?.(text, index) });
   }
   if (isHeredocWord(step, args[last] ?? '')) throw invalid(step, `the destination of ${step.instruction.name} cannot be a heredoc`);
   if (heredocs.length > 0 && from)
     throw invalid(step, 'a heredoc is copied from the Dockerfile, not "--from" something', { range: from.range });
-  if (heredocs.length > 0 && patterns.length > 0) {
-    throw unsupported(step, 'files and heredocs in one instruction are not built yet', { hint: 'write two instructions' });
-  }
-  if (remotes.length > 0 && patterns.length > 1) {
-    throw unsupported(step, 'several sources of which one is remote are not built yet', { hint: 'write an instruction for each' });
-  }
-  return { patterns, remotes, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
+  return { sources, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
 }
 
 /** Whether an argument is the `<<EOF` of one of the instruction's heredocs. */

@@ -11,12 +11,10 @@ export function filesRoot(files: Vertex<Spec>, origin: SourceRange, epoch: Pick<
   const spec: CopySpec = {
     kind: 'copy',
     instruction: 'COPY',
-    sources: ['/'],
+    parts: [{ input: 1, sources: ['/'], parents: false, unpack: false }],
     destination: '/',
     exclude: [],
     link: false,
-    parents: false,
-    unpack: false,
     ...epoch,
   };
   return vertex<Spec>(spec, [scratch, files], `FROM ${files.name}`, origin);

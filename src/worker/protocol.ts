@@ -24,6 +24,8 @@ export interface WorkerError {
   /** Lower case, no full stop, values in quotes. */
   readonly message: string;
   readonly hint?: string;
+  /** For COPY_SOURCE_MISSING of a copy with several selections: which of them; the first where it is left out. */
+  readonly selection?: number;
   /** For COPY_SOURCE_MISSING: the place of the pattern in `sources`. */
   readonly source?: number;
   /** For COPY_SOURCE_MISSING: the ignore rule that took it (its `line`). */
@@ -224,7 +226,8 @@ export interface Requests {
   'file.copy': {
     params: {
       parent: Chain;
-      selection: Selection;
+      /** Copied one after the other. */
+      selections: readonly Selection[];
       destination: string;
       attributes: FileAttributes;
       link: boolean;
@@ -233,8 +236,8 @@ export interface Requests {
       form: LayerForm;
       snapshot: boolean;
     };
-    /** `selected`: the digest of what was really copied, as `tree.select` gives it. */
-    result: PackedLayer & { selected: Digest };
+    /** `selected`: for each selection the digest of what was really copied, as `tree.select` gives it. */
+    result: PackedLayer & { selected: readonly Digest[] };
   };
   /** WORKDIR. Makes the directory and missing parents 0755, owned by `user`; always a layer with at least the directory itself. */
   'file.mkdir': {

@@ -7,12 +7,10 @@ import { type Vertex, vertex } from '../../src/graph/vertex.ts';
 const copy: CopySpec = {
   kind: 'copy',
   instruction: 'COPY',
-  sources: ['a'],
+  parts: [{ input: 1, sources: ['a'], parents: false, unpack: false }],
   destination: '/',
   exclude: [],
   link: false,
-  parents: false,
-  unpack: false,
 };
 const context = vertex<Spec>({ kind: 'local', name: 'context' }, [], 'context');
 const base = vertex<Spec>(copy, [vertex<Spec>({ kind: 'scratch' }, [], 'scratch'), context], 'base');

@@ -196,12 +196,12 @@ async function makeRig(): Promise<Rig> {
   const worker = await Worker.start({ root: join(folder.path, 'store') });
   await worker.call('handle.open', { handle: 'context', path: context, access: 'read' });
   const copy = { attributes: {}, link: false, form: 'none', snapshot: true } as const;
-  const etc = await worker.call('file.copy', { ...copy, parent: [], selection, destination: '/' });
+  const etc = await worker.call('file.copy', { ...copy, parent: [], selections: [selection], destination: '/' });
   await worker.call('handle.open', { handle: 'host', path: '/bin', access: 'read' });
   const busybox = await worker.call('file.copy', {
     ...copy,
     parent: [etc.diffID],
-    selection: { ...selection, source: { kind: 'handle', handle: 'host', ignore: [] }, sources: ['busybox'] },
+    selections: [{ ...selection, source: { kind: 'handle', handle: 'host', ignore: [] }, sources: ['busybox'] }],
     destination: '/bin/busybox',
   });
   return {

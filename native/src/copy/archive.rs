@@ -1,17 +1,18 @@
 //! ADD unpacks local archives: what the bytes say is an archive, never what the name says.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::draft::{Draft, LinkID};
 use super::place::Attributes;
 use crate::error::{Doing, Error};
-use crate::index::entry::Kind;
+use crate::index::entry::{Kind, Meta};
 use crate::index::path;
 use crate::layer::content::{Content, Opened};
-use crate::layer::inflate::{Limited, decoder};
+use crate::layer::inflate::{ALWAYS_ALLOWED, Limited, MAX_RATIO, decoder};
 use crate::layer::tar_read::{Header, TarReader};
 use crate::layer::tar_write::WHITEOUT;
 
@@ -42,22 +43,22 @@ impl Archive<'_> {
         ))
     }
 
-    /// Puts all entries below a directory of the draft.
+    /// Puts all entries below a directory of the draft, which is the root for them: no link of the archive leads out of it.
     pub fn unpack(&self, draft: &mut Draft, directory: &[u8], attributes: &Attributes) -> Result<(), Error> {
         let opened = self.content.open()?;
         let mut tar = self.entries(&opened)?;
         let mut spool = Spool::create(&self.spool)?;
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0u64);
         while let Some(mut header) = tar.next().map_err(|error| self.failed(&error.to_string()))? {
             count += 1;
-            if count > MAX_ENTRIES {
-                return Err(self.failed("it has too many entries"));
+            bytes = bytes.saturating_add(header.meta.size);
+            // The holes of sparse files cost nothing in the archive.
+            if count > MAX_ENTRIES || bytes > most_bytes(self.size) {
+                return Err(self.failed("it has too much in it"));
             }
-            if let Some(owner) = attributes.owner {
-                (header.meta.uid, header.meta.gid) = owner;
-            }
+            complete(&mut header.meta, attributes);
             let content = match header.meta.kind {
-                Kind::File => spool.take(&mut tar, header.meta.size)?,
+                Kind::File => spool.take(&mut tar).map_err(|error| self.failed(&error.to_string()))?,
                 _ => Content::None,
             };
             self.add(draft, directory, header, content)?;
@@ -65,46 +66,88 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn add(&self, draft: &mut Draft, directory: &[u8], mut header: Header, content: Content) -> Result<(), Error> {
+    fn add(&self, draft: &mut Draft, directory: &[u8], header: Header, content: Content) -> Result<(), Error> {
         let inside = path::clean(&header.path);
         let (parent, name) = path::split(&inside);
         if inside.is_empty() {
-            // The archive's own root says nothing about the directory that it is unpacked into.
-            return Ok(());
+            return self.add_root(draft, directory, &header);
         }
         if name.starts_with(WHITEOUT) {
             return Err(self.failed("it holds a whiteout, which only layers can"));
         }
-        let parent = draft.resolve(&path::join(directory, parent), true)?;
+        let parent = self.resolve_parent(draft, directory, parent)?;
         let at = path::join(&parent, name);
-        if header.meta.kind != Kind::Hardlink {
-            return draft.replace(&at, header.meta, content, None);
+        if header.meta.kind == Kind::Hardlink {
+            return self.add_link(draft, directory, &at, &header);
         }
-        let target = path::clean(&header.meta.link);
-        let (target_parent, target_name) = path::split(&target);
-        let target = path::join(
-            &draft.resolve(&path::join(directory, target_parent), true)?,
-            target_name,
-        );
+        draft.replace(&at, header.meta, content, None)
+    }
+
+    /// The archive's own root, `./`, says nothing about the directory that it is unpacked into; `/` and `..` do. Source: go-archive,
+    /// `Unpack`.
+    fn add_root(&self, draft: &mut Draft, directory: &[u8], header: &Header) -> Result<(), Error> {
+        if is_dot(&header.path) || directory.is_empty() {
+            return Ok(());
+        }
+        if header.meta.is_dir() {
+            draft.replace(directory, header.meta.clone(), Content::None, None)
+        } else {
+            Err(self.failed("it has a file in place of its own root"))
+        }
+    }
+
+    /// Where an entry's directory is, symlinks followed below the destination.
+    fn resolve_parent(&self, draft: &Draft, directory: &[u8], parent: &[u8]) -> Result<Vec<u8>, Error> {
+        let resolved = draft.resolve_below(directory, parent, true)?;
+        let named = draft.resolve_below(directory, parent, false)?;
+        if named != resolved && !draft.is_dir(&resolved) {
+            let (link, shown) = (path::show(&named), path::show(parent));
+            return Err(self.failed(&format!(
+                "\"{shown}\" is a symlink at \"/{link}\" that leads to no directory"
+            )));
+        }
+        Ok(resolved)
+    }
+
+    /// Another name for what is there already. The link's own header counts for the file: it has only one owner, mode and time.
+    fn add_link(&self, draft: &mut Draft, directory: &[u8], at: &[u8], header: &Header) -> Result<(), Error> {
+        let wanted = path::clean(&header.meta.link);
+        let (parent, name) = path::split(&wanted);
+        let target = path::join(&draft.resolve_below(directory, parent, true)?, name);
         if target == at {
             return Ok(());
         }
-        let shown = path::show(&target);
-        match draft.stat(&target).map(|meta| meta.kind) {
-            Some(Kind::File) => {}
-            _ => return Err(self.failed(&format!("it has a hard link to \"{shown}\", which is no file"))),
+        let Some(there) = draft.stat(&target).filter(|there| !there.is_dir()).cloned() else {
+            let shown = path::show(&wanted);
+            return Err(self.failed(&format!("it has a hard link to \"{shown}\", which is no file")));
+        };
+        let mut meta = there.clone();
+        (meta.uid, meta.gid) = (header.meta.uid, header.meta.gid);
+        if there.kind != Kind::Symlink {
+            (meta.mode, meta.mtime) = (header.meta.mode, header.meta.mtime);
         }
-        if let Some((meta, content)) = draft.made_file(&target) {
-            let id: LinkID = (usize::MAX - self.number, (header.offset, 0));
-            let id = draft.share(&target, id);
-            return draft.replace(&at, meta, content, id);
+        let made = draft.made(&target);
+        if there.kind != Kind::File {
+            return draft.replace(at, meta, Content::None, None);
         }
-        // A file of the parent cannot be linked without being copied up, so it is copied.
-        let content = (self.below)(&target)?;
-        if let Some(meta) = draft.stat(&target) {
-            header.meta = meta.clone();
+        let id: LinkID = (usize::MAX - self.number, (header.offset, 0));
+        let (content, id) = match made {
+            Some(content) => (content, draft.share(&target, id).unwrap_or(id)),
+            None => {
+                let shown = path::show(&target);
+                let content = (self.below)(&target).map_err(|_| {
+                    self.failed(&format!(
+                        "it has a hard link to \"/{shown}\", which it does not hold itself"
+                    ))
+                })?;
+                draft.replace(&target, meta.clone(), content.clone(), Some(id))?;
+                (content, id)
+            }
+        };
+        if meta != there {
+            draft.change_linked(id, &meta);
         }
-        draft.replace(&at, header.meta, content, None)
+        draft.replace(at, meta, content, Some(id))
     }
 
     fn entries<'o>(&self, opened: &'o Opened<'_>) -> Result<TarReader<Box<dyn Read + 'o>>, Error> {
@@ -115,7 +158,7 @@ impl Archive<'_> {
         };
         let plain = decoder(BufReader::with_capacity(256 * 1024, reader));
         let plain = plain.map_err(|error| self.failed(&error.to_string()))?;
-        Ok(TarReader::new(Box::new(Limited::new(plain, self.size))))
+        Ok(TarReader::of_any_archive(Box::new(Limited::new(plain, self.size))))
     }
 
     fn failed(&self, why: &str) -> Error {
@@ -123,6 +166,39 @@ impl Archive<'_> {
         Error::user("COPY_FAILED", format!("\"{name}\" cannot be unpacked: {why}"))
             .hint("COPY adds the archive itself, without unpacking it")
     }
+}
+
+/// What an archive of so many bytes may unpack to: as `Limited` says of its plain bytes.
+fn most_bytes(size: u64) -> u64 {
+    ALWAYS_ALLOWED.saturating_add(size.saturating_mul(MAX_RATIO))
+}
+
+/// --chown is for every entry, and no file is older than 1970. A symlink's mode means nothing.
+fn complete(meta: &mut Meta, attributes: &Attributes) {
+    if let Some(owner) = attributes.owner {
+        (meta.uid, meta.gid) = owner;
+    }
+    if meta.kind == Kind::Symlink {
+        meta.mode = 0o777;
+    }
+    if meta.mtime.0 < 0 {
+        meta.mtime = (0, 0);
+    }
+}
+
+/// Whether a path is `.` once it is cleaned: it neither begins at the root nor leads above where it began.
+fn is_dot(path: &[u8]) -> bool {
+    let mut depth = 0usize;
+    for name in path::names(path) {
+        if name != b".." {
+            depth += 1;
+        } else if depth == 0 {
+            return false;
+        } else {
+            depth -= 1;
+        }
+    }
+    depth == 0 && path.first() != Some(&b'/')
 }
 
 /// A content as a stream.
@@ -162,7 +238,7 @@ impl Spool {
         })
     }
 
-    fn take<R: Read>(&mut self, tar: &mut TarReader<R>, size: u64) -> Result<Content, Error> {
+    fn take<R: Read>(&mut self, tar: &mut TarReader<R>) -> Result<Content, Error> {
         let offset = self.length;
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -170,15 +246,19 @@ impl Spool {
             if count == 0 {
                 break;
             }
-            (&*self.file)
-                .write_all(&buffer[..count])
-                .doing(|| "write an unpacked archive")?;
+            // Zeros are left to the filesystem: a sparse file stays one.
+            if buffer[..count].iter().any(|&byte| byte != 0) {
+                self.file
+                    .write_all_at(&buffer[..count], self.length)
+                    .doing(|| "write an unpacked archive")?;
+            }
             self.length += count as u64;
         }
+        self.file.set_len(self.length).doing(|| "write an unpacked archive")?;
         Ok(Content::Part {
             file: Arc::clone(&self.file),
             offset,
-            size,
+            size: self.length - offset,
         })
     }
 }

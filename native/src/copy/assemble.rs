@@ -6,47 +6,89 @@ use super::archive::Archive;
 use super::chmod::Chmod;
 use super::draft::{Draft, NewParents};
 use super::place::{Attributes, Destination, place};
+use crate::context::RequestContext;
 use crate::error::Error;
 use crate::index::entry::Kind;
 use crate::index::store;
 use crate::index::view::View;
 use crate::layer::layout::Item;
-use crate::protocol::FileCopyParams;
+use crate::protocol::{FileCopyParams, Selection};
 use crate::session::Session;
 use crate::tree::select::Match;
 use crate::tree::source::Tree;
-use crate::tree::{open, user};
+use crate::tree::{digest, open, user};
 
-/// For each path of the layer that was copied: which match, and which item of it.
-pub type Placed = HashMap<Vec<u8>, (usize, usize)>;
+/// What is copied from one source.
+pub struct Part<'s> {
+    pub tree: Tree<'s>,
+    pub matches: Vec<Match>,
+    unpack: bool,
+}
+
+impl<'s> Part<'s> {
+    /// Opens a source and selects from it.
+    pub fn open(session: &'s Session, selection: &Selection) -> Result<Self, Error> {
+        let tree = open::source(session, &selection.source)?;
+        let mut matches = open::selected(&tree, selection)?;
+        digest::load_xattrs(&tree, &mut matches)?;
+        Ok(Self {
+            tree,
+            matches,
+            unpack: selection.unpack,
+        })
+    }
+}
+
+/// Where something that was copied came from: which part, which match of it, which item of that.
+pub struct Place {
+    pub part: usize,
+    pub found: usize,
+    pub item: usize,
+}
+
+/// For each path of the layer that was copied.
+pub type Placed = HashMap<Vec<u8>, Place>;
 
 /// Puts all matches in their places. Where two have the same, the later one counts.
 pub fn assemble(
     session: &Session,
     params: &FileCopyParams,
-    tree: &Tree<'_>,
-    matches: &[Match],
+    parts: &[Part<'_>],
+    request: &RequestContext,
 ) -> Result<(Vec<Item>, Placed), Error> {
-    let attributes = attributes(session, params)?;
+    let attributes = attributes(session, params, request)?;
     // A linked copy stands on nothing: its directories are new and no symlink of the parent is followed.
     let parent = if is_linked(params) { &[][..] } else { &params.parent };
     let mut draft = Draft::new(store::view(session, parent)?);
     let to = Destination::new(&params.destination);
     // Only hard links of an archive can name files of the parent.
-    let parents = match params.selection.unpack {
+    let parents = match parts.iter().any(|part| part.unpack) {
         true => open::chain(session, parent)?,
         false => Tree::view(View::default(), Box::new(|layer| session.layer(layer))),
     };
     let mut placed = Placed::new();
-    for (number, found) in matches.iter().enumerate() {
-        let sources = (tree, &parents);
-        if params.selection.unpack && unpack(session, sources, (number, found), &mut draft, &to, &attributes)? {
-            continue;
+    // Tells hard links of one match from those of another.
+    let mut number = 0;
+    for (
+        part,
+        Part {
+            tree,
+            matches,
+            unpack: unpacks,
+        },
+    ) in parts.iter().enumerate()
+    {
+        for (found, one) in matches.iter().enumerate() {
+            number += 1;
+            let sources = (tree, &parents);
+            if *unpacks && unpack(session, sources, (number, one), &mut draft, &to, &attributes)? {
+                continue;
+            }
+            let mut remember = |item, at| {
+                placed.insert(at, Place { part, found, item });
+            };
+            place(&mut draft, tree, (number, one), &to, &attributes, &mut remember)?;
         }
-        let mut remember = |item, at| {
-            placed.insert(at, (number, item));
-        };
-        place(&mut draft, tree, (number, found), &to, &attributes, &mut remember)?;
     }
     Ok((draft.finish(), placed))
 }
@@ -57,12 +99,29 @@ fn is_linked(params: &FileCopyParams) -> bool {
 }
 
 /// --chown and --chmod. Names are looked up in the stage itself, also for a linked copy.
-fn attributes(session: &Session, params: &FileCopyParams) -> Result<Attributes, Error> {
-    let owner = |text: &String| user::find_owner(&open::chain(session, &params.parent)?, text);
+fn attributes(session: &Session, params: &FileCopyParams, request: &RequestContext) -> Result<Attributes, Error> {
+    let owner = params.attributes.chown.as_deref();
+    let owner = owner.map(|text| owner_of(session, params, text, request)).transpose()?;
     Ok(Attributes {
-        owner: params.attributes.chown.as_ref().map(owner).transpose()?,
+        owner,
         chmod: params.attributes.chmod.as_deref().map(Chmod::parse).transpose()?,
     })
+}
+
+/// In a filesystem with nothing in it names mean nothing; elsewhere BuildKit takes root for a name that is not there, which is said.
+fn owner_of(
+    session: &Session,
+    params: &FileCopyParams,
+    text: &str,
+    request: &RequestContext,
+) -> Result<(u32, u32), Error> {
+    let (owner, missing) = user::find_owner(&open::chain(session, &params.parent)?, text)?;
+    match missing {
+        Some(error) if params.parent.is_empty() => return Err(error),
+        Some(error) => request.warn(format!("{error}: --chown={text} takes root (0) for it"))?,
+        None => {}
+    }
+    Ok(owner)
 }
 
 /// ADD: unpacks a match that is an archive. False for anything else.

@@ -87,6 +87,17 @@ impl Draft {
         resolve::resolve(&mut readlink, at, follow_last)
     }
 
+    /// As `resolve`, with another directory as the root. The result is a path from the real one.
+    pub fn resolve_below(&self, root: &[u8], at: &[u8], follow_last: bool) -> Result<Vec<u8>, Error> {
+        let mut readlink = |at: &[u8]| {
+            let link = self
+                .stat(&path::join(root, at))
+                .filter(|meta| meta.kind == Kind::Symlink);
+            Ok(link.map(|meta| meta.link.clone()))
+        };
+        Ok(path::join(root, &resolve::resolve(&mut readlink, at, follow_last)?))
+    }
+
     pub fn is_dir(&self, at: &[u8]) -> bool {
         at.is_empty() || self.stat(at).is_some_and(Meta::is_dir)
     }
@@ -211,12 +222,19 @@ impl Draft {
         Ok(())
     }
 
-    /// A file that this layer has made.
-    pub fn made_file(&self, at: &[u8]) -> Option<(Meta, Content)> {
+    /// The content of a file that this layer has made.
+    pub fn made(&self, at: &[u8]) -> Option<Content> {
         self.made
             .get(&Key(at.to_vec()))
             .filter(|made| made.meta.kind == Kind::File)
-            .map(|made| (made.meta.clone(), made.content.clone()))
+            .map(|made| made.content.clone())
+    }
+
+    /// All names of a made file have new attributes.
+    pub fn change_linked(&mut self, id: LinkID, meta: &Meta) {
+        for made in self.made.values_mut().filter(|made| made.link_id == Some(id)) {
+            made.meta.clone_from(meta);
+        }
     }
 
     /// Gives a made file an identity that other names of it can share.

@@ -24,23 +24,28 @@ use crate::layer::{commit, epoch};
 use crate::protocol::{FileCopyParams, FileCopyResult, FileMkdirParams, LayerForm, PackedLayer};
 use crate::session::Session;
 use crate::tree::{digest, open, user};
-use assemble::assemble;
+use assemble::{Part, Place, assemble};
 use draft::{Draft, NewParents};
 
 /// `file.copy`.
 pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext) -> Result<FileCopyResult, Error> {
-    let tree = open::source(session, &params.selection.source)?;
-    let mut matches = open::selected(&tree, &params.selection)?;
-    digest::load_xattrs(&tree, &mut matches)?;
-    let (mut items, placed) = assemble(session, &params, &tree, &matches)?;
+    let mut parts = Vec::with_capacity(params.selections.len());
+    for (number, selection) in params.selections.iter().enumerate() {
+        parts.push(Part::open(session, selection).map_err(|error| numbered(error, number))?);
+    }
+    let (mut items, placed) = assemble(session, &params, &parts, request)?;
     epoch::limit_items(&mut items, params.epoch_seconds);
     let layer = finish(session, request, items, params.form, params.snapshot)?;
     let index = store::index(session, &LayerRef::Layer(layer.diff_id.clone()))?;
-    for (at, (number, item)) in placed {
-        matches[number].items[item].node.sum = index.find_file(&at).and_then(|entry| entry.sum);
+    for (at, Place { part, found, item }) in placed {
+        parts[part].matches[found].items[item].node.sum = index.find_file(&at).and_then(|entry| entry.sum);
     }
-    // What was covered by a later source, or unpacked, has not been digested yet.
-    digest::fill(&tree, &mut matches, None)?;
+    let mut selected = Vec::with_capacity(parts.len());
+    for Part { tree, mut matches, .. } in parts {
+        // What was covered by a later source, or unpacked, has not been digested yet.
+        digest::fill(&tree, &mut matches, None)?;
+        selected.push(digest::of_selection(&matches));
+    }
     let PackedLayer {
         diff_id,
         size,
@@ -52,13 +57,23 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
         size,
         entries,
         blob,
-        selected: digest::of_selection(&matches),
+        selected,
     })
+}
+
+fn numbered(error: Error, number: usize) -> Error {
+    match error {
+        Error::SourceMissing(mut missing) => {
+            missing.selection = number;
+            Error::SourceMissing(missing)
+        }
+        other => other,
+    }
 }
 
 /// `file.mkdir`.
 pub fn mkdir(session: &Session, params: FileMkdirParams, request: &RequestContext) -> Result<PackedLayer, Error> {
-    let owner = user::find_owner_or_root(&open::chain(session, &params.parent)?, &params.user)?;
+    let (owner, _) = user::find_owner(&open::chain(session, &params.parent)?, &params.user)?;
     let mut draft = Draft::new(store::view(session, &params.parent)?);
     let at = draft.resolve(&path::clean(params.path.as_bytes()), true)?;
     draft.make_directories(&at, NewParents { mode: 0o755, owner })?;

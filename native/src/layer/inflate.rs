@@ -12,8 +12,8 @@ use crate::error::{Doing, Error};
 use crate::index::entry::Sum;
 
 /// Plain bytes that any blob may give, and as many times its own size: more is a bomb.
-const ALWAYS_ALLOWED: u64 = 4 * 1024 * 1024 * 1024;
-const MAX_RATIO: u64 = 256;
+pub const ALWAYS_ALLOWED: u64 = 4 * 1024 * 1024 * 1024;
+pub const MAX_RATIO: u64 = 256;
 /// Plain bytes on their way between the threads, in chunks of this many bytes.
 const CHUNK: usize = 512 * 1024;
 const CHUNKS: usize = 4;

@@ -10,6 +10,7 @@ pub mod layout;
 pub mod pack;
 pub mod remove;
 pub mod requests;
+pub mod sparse;
 pub mod stable;
 pub mod tar_read;
 pub mod tar_write;

@@ -4,6 +4,7 @@
 
 use std::io::Read;
 
+use super::sparse::{PaxSparse, SparseMap, Step, read_map};
 use super::tar_write::{BLOCK, padded};
 use crate::error::Error;
 use crate::index::entry::{Kind, Meta, Xattrs};
@@ -33,9 +34,21 @@ pub struct TarReader<R> {
     content: u64,
     padding: u64,
     ended: bool,
+    /// Sparse files are given whole, with their zeros; else they are refused.
+    expands: bool,
+    /// Of the current entry.
+    sparse: Option<SparseMap>,
 }
 
 impl<R: Read> TarReader<R> {
+    /// For archives that are no layers: sparse files are taken too.
+    pub fn of_any_archive(input: R) -> Self {
+        Self {
+            expands: true,
+            ..Self::new(input)
+        }
+    }
+
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -43,6 +56,8 @@ impl<R: Read> TarReader<R> {
             content: 0,
             padding: 0,
             ended: false,
+            expands: false,
+            sparse: None,
         }
     }
 
@@ -65,7 +80,7 @@ impl<R: Read> TarReader<R> {
                 b'g' => drop(self.metadata(raw.size)?),
                 b'L' => extended.path = Some(text(&self.metadata(raw.size)?)),
                 b'K' => extended.link = Some(text(&self.metadata(raw.size)?)),
-                _ => return self.entry(raw, extended).map(Some),
+                _ => return self.entry(raw, extended, &block).map(Some),
             }
         }
         Err(invalid("has too many headers before an entry"))
@@ -73,6 +88,24 @@ impl<R: Read> TarReader<R> {
 
     /// Content of the current entry; 0 at its end.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let Some(map) = &self.sparse else {
+            return self.read_stored(buffer);
+        };
+        let count = match map.step(buffer.len() as u64) {
+            Step::End => 0,
+            Step::Zeros(count) => {
+                buffer[..count as usize].fill(0);
+                count as usize
+            }
+            Step::Stored(count) => self.read_stored(&mut buffer[..count as usize])?,
+        };
+        if let Some(map) = &mut self.sparse {
+            map.advance(count as u64);
+        }
+        Ok(count)
+    }
+
+    fn read_stored(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         let length = usize::try_from(self.content).unwrap_or(usize::MAX).min(buffer.len());
         if length == 0 {
             return Ok(0);
@@ -92,8 +125,11 @@ impl<R: Read> TarReader<R> {
         Ok(self.input)
     }
 
-    fn entry(&mut self, raw: Raw, mut extended: Extended) -> Result<Header, Error> {
+    fn entry(&mut self, raw: Raw, mut extended: Extended, block: &[u8; BLOCK]) -> Result<Header, Error> {
         let size = extended.pax.size.unwrap_or(raw.size);
+        if let Some(name) = extended.pax.sparse.as_mut().and_then(|sparse| sparse.name.take()) {
+            extended.pax.path = Some(name);
+        }
         let path = extended.pax.path.take().or(extended.path).unwrap_or(raw.path);
         let kind = kind_of(raw.type_flag, &path)?;
         let mut meta = Meta::new(kind, raw.mode);
@@ -108,11 +144,7 @@ impl<R: Read> TarReader<R> {
             meta.device = raw.device;
         }
         if kind == Kind::File {
-            meta.size = size;
-            self.content = size;
-            self.padding = padded(size)
-                .checked_sub(size)
-                .ok_or_else(|| invalid("has an entry of an impossible size"))?;
+            meta.size = self.begin_file(raw.type_flag, size, extended.pax.sparse, block)?;
         }
         if path.is_empty()
             || path.len() > path::MAX_PATH
@@ -129,6 +161,85 @@ impl<R: Read> TarReader<R> {
         })
     }
 
+    /// The content of a file begins; gives the size that it has once it is read.
+    fn begin_file(
+        &mut self,
+        type_flag: u8,
+        size: u64,
+        sparse: Option<PaxSparse>,
+        block: &[u8; BLOCK],
+    ) -> Result<u64, Error> {
+        let is_sparse = type_flag == b'S' || sparse.is_some();
+        if is_sparse && !self.expands {
+            return Err(invalid("has a sparse file, which layers do not have"));
+        }
+        // The old form has its map between header and content, the newest one in the content.
+        let old = (type_flag == b'S').then(|| self.old_map(block)).transpose()?;
+        self.content = size;
+        self.padding = padded(size)
+            .checked_sub(size)
+            .ok_or_else(|| invalid("has an entry of an impossible size"))?;
+        let (numbers, real) = match (old, sparse) {
+            (Some(old), _) => old,
+            (
+                None,
+                Some(PaxSparse {
+                    major: Some(1),
+                    size: real,
+                    ..
+                }),
+            ) => {
+                let numbers = read_map(|| {
+                    let mut block = [0; BLOCK];
+                    self.read_whole(&mut block)?;
+                    Ok(block)
+                })?;
+                (numbers, real)
+            }
+            (None, Some(sparse)) => (sparse.numbers, sparse.size),
+            (None, None) => return Ok(size),
+        };
+        let real = real.ok_or_else(|| invalid("has a sparse file without a size"))?;
+        let map = SparseMap::new(&numbers, real, self.content)?;
+        self.sparse = Some(map);
+        Ok(real)
+    }
+
+    /// The map of GNU tar's own format: four pieces in the header, twenty-one in each block after it.
+    fn old_map(&mut self, header: &[u8; BLOCK]) -> Result<(Vec<u64>, Option<u64>), Error> {
+        let positive = |field: &[u8]| {
+            u64::try_from(number(field)?).map_err(|_| invalid("has a sparse file with an impossible map"))
+        };
+        let mut numbers = Vec::new();
+        let mut take = |fields: &[u8]| {
+            for pair in fields.chunks_exact(24).take_while(|pair| pair[0] != 0) {
+                numbers.extend([positive(&pair[..12])?, positive(&pair[12..])?]);
+            }
+            Ok::<_, Error>(numbers.len())
+        };
+        take(&header[386..482])?;
+        let mut more = header[482] != 0;
+        while more {
+            let block = self.block()?.ok_or_else(|| invalid("ends in the middle of a header"))?;
+            if take(&block[..504])? as u64 * 12 > MAX_METADATA {
+                return Err(invalid("has a sparse file of too many pieces"));
+            }
+            more = block[504] != 0;
+        }
+        Ok((numbers, Some(positive(&header[483..495])?)))
+    }
+
+    fn read_whole(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_stored(&mut buffer[filled..])? {
+                0 => return Err(invalid("ends in the middle of a file")),
+                count => filled += count,
+            }
+        }
+        Ok(())
+    }
+
     fn skip_content(&mut self) -> Result<(), Error> {
         let skip = self.content + self.padding;
         let skipped = std::io::copy(&mut (&mut self.input).take(skip), &mut std::io::sink()).map_err(failed)?;
@@ -138,6 +249,7 @@ impl<R: Read> TarReader<R> {
         }
         self.at += skipped;
         (self.content, self.padding) = (0, 0);
+        self.sparse = None;
         Ok(())
     }
 
@@ -211,6 +323,7 @@ struct Pax {
     gid: Option<u32>,
     mtime: Option<(i64, u32)>,
     xattrs: Xattrs,
+    sparse: Option<PaxSparse>,
 }
 
 /// `length key=value\n`, again and again.
@@ -252,8 +365,8 @@ fn put_pax(pax: &mut Pax, key: &[u8], value: &[u8]) -> Result<(), Error> {
         }
         return Ok(());
     }
-    if key.starts_with(b"GNU.sparse.") {
-        return Err(invalid("has a sparse file, which layers do not have"));
+    if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+        return pax.sparse.get_or_insert_default().put(key, value);
     }
     if value.is_empty() {
         return Ok(());
@@ -380,14 +493,13 @@ fn id(field: &[u8]) -> Result<u32, Error> {
 fn kind_of(type_flag: u8, path: &[u8]) -> Result<Kind, Error> {
     match type_flag {
         0 if path.ends_with(b"/") => Ok(Kind::Directory),
-        0 | b'0' | b'7' => Ok(Kind::File),
+        0 | b'0' | b'7' | b'S' => Ok(Kind::File),
         b'1' => Ok(Kind::Hardlink),
         b'2' => Ok(Kind::Symlink),
         b'3' => Ok(Kind::Char),
         b'4' => Ok(Kind::Block),
         b'5' => Ok(Kind::Directory),
         b'6' => Ok(Kind::Fifo),
-        b'S' => Err(invalid("has a sparse file, which layers do not have")),
         other => Err(invalid(&format!(
             "has an entry of unknown type {:?}",
             char::from(other)

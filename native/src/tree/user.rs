@@ -43,25 +43,33 @@ pub fn find_user(tree: &Tree<'_>, text: &str) -> Result<User, Error> {
     })
 }
 
-/// --chown: a number alone is user and group; a name alone brings its primary group.
-pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<(u32, u32), Error> {
+/// --chown: a number alone is user and group; a name alone brings its primary group; a `:` with nothing behind it is group 0. Names
+/// that are not there are 0, beside the error that says so. Source: BuildKit, `readUser`.
+pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<((u32, u32), Option<Error>), Error> {
     let (name, group) = split(text);
+    let mut unknown = None;
     let (uid, primary) = match id(name)? {
         Some(uid) => (uid, uid),
-        None => {
-            let entry = find_passwd(tree, name)?.ok_or_else(|| missing("user", name, "/etc/passwd"))?;
-            (entry.uid, entry.gid)
-        }
+        None => match find_passwd(tree, name)? {
+            Some(entry) => (entry.uid, entry.gid),
+            None => {
+                unknown = Some(missing("user", name, "/etc/passwd"));
+                (0, 0)
+            }
+        },
     };
-    Ok((uid, group.map_or(Ok(primary), |group| find_group(tree, group))?))
-}
-
-/// As `find_owner`, but who is not there is root: a USER is looked for only when something runs as that user. Source: BuildKit, `readUser`.
-pub fn find_owner_or_root(tree: &Tree<'_>, text: &str) -> Result<(u32, u32), Error> {
-    match find_owner(tree, text) {
-        Err(error) if error.code() == "USER_NOT_FOUND" => Ok((0, 0)),
-        found => found,
-    }
+    let gid = match group {
+        None if text.ends_with(':') => 0,
+        None => primary,
+        Some(group) => match find_group(tree, group) {
+            Err(error) if error.code() == "USER_NOT_FOUND" && id(group).is_ok() => {
+                unknown = unknown.or(Some(error));
+                primary
+            }
+            found => found?,
+        },
+    };
+    Ok(((uid, gid), unknown))
 }
 
 /// User and group; no user at all is root.
@@ -88,9 +96,12 @@ fn id(text: &str) -> Result<Option<u32>, Error> {
     }
 }
 
-/// An id of the image's files. A line without one is none.
+/// An id of the image's files. What is no number is 0; one that is too large makes the line none.
 fn listed_id(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|id| *id < u32::MAX)
+    match text.parse::<i64>() {
+        Ok(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX),
+        Err(_) => Some(0),
+    }
 }
 
 fn missing(what: &str, name: &str, file: &str) -> Error {
@@ -112,13 +123,16 @@ fn find_passwd(tree: &Tree<'_>, wanted: &str) -> Result<Option<Passwd>, Error> {
     let number = id(wanted)?;
     let text = read(tree, b"etc/passwd")?;
     Ok(text.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [name, _, uid, gid, _, home, ..] = fields[..] else {
-            return None;
-        };
+        // Missing fields, and ids that are no numbers, are empty or 0. Source: moby/sys/user, `ParsePasswdFilter`.
+        let mut fields = line.trim().split(':');
+        let mut next = || fields.next().unwrap_or_default();
+        let (name, _, uid, gid, _, home) = (next(), next(), next(), next(), next(), next());
+        // A line without an id has a name, but is not the one that user 0 is looked for by.
+        let numbered = uid.bytes().all(|byte| byte.is_ascii_digit()) && !uid.is_empty();
         let (uid, gid) = (listed_id(uid)?, listed_id(gid)?);
-        let found = number.map_or(name == wanted, |number| number == uid);
-        found.then(|| Passwd {
+        let number_of_line = numbered.then_some(uid);
+        let found = number.map_or(name == wanted, |number| number_of_line == Some(number));
+        (found && !name.is_empty()).then(|| Passwd {
             name: name.to_owned(),
             uid,
             gid,
@@ -230,9 +244,16 @@ mod tests {
             ("web:ssl", (33, 110)),
             ("5:web", (5, 34)),
             (":web", (0, 34)),
+            ("web:", (33, 0)),
+            (":", (0, 0)),
+            ("broken line", (0, 0)),
         ] {
-            assert_eq!(find_owner(&tree, text).unwrap(), wanted, "{text}");
+            let (owner, unknown) = find_owner(&tree, text).unwrap();
+            assert_eq!((owner, unknown.is_none()), (wanted, true), "{text}");
         }
-        assert!(find_owner(&tree, "nobody").is_err());
+        for (text, wanted) in [("nobody", (0, 0)), ("nobody:web", (0, 34)), ("web:nogroup", (33, 34))] {
+            let (owner, unknown) = find_owner(&tree, text).unwrap();
+            assert_eq!((owner, unknown.unwrap().code()), (wanted, "USER_NOT_FOUND"), "{text}");
+        }
     }
 }

@@ -1,21 +1,22 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles have them.
 import { testErrors, testPlans } from '../plan-of.ts';
 
-const plain = { exclude: [], link: false, parents: false, unpack: false };
+const plain = { exclude: [], link: false };
+const part = (sources: readonly string[], parents = false, input = 1) => ({ input, sources, parents, unpack: false });
 
 testPlans('COPY', [
   {
     name: 'takes files of the context',
     text: 'FROM scratch\nCOPY a b /dst/',
     layers: [
-      { kind: 'copy', instruction: 'COPY', sources: ['a', 'b'], destination: '/dst/', ...plain, chown: undefined, chmod: undefined },
+      { kind: 'copy', instruction: 'COPY', parts: [part(['a', 'b'])], destination: '/dst/', ...plain, chown: undefined, chmod: undefined },
     ],
     history: ['COPY a b /dst/ # buildkit'],
   },
   {
     name: 'takes an array',
     text: 'FROM scratch\nCOPY ["a b", "c"]',
-    layers: [{ sources: ['a b'], destination: '/c' }],
+    layers: [{ parts: [part(['a b'])], destination: '/c' }],
     history: ['COPY a b c # buildkit'],
   },
   {
@@ -27,7 +28,7 @@ testPlans('COPY', [
   {
     name: '"." is the working directory',
     text: 'FROM app\nCOPY . .',
-    layers: [{ sources: ['.'], destination: '/srv/' }],
+    layers: [{ parts: [part(['.'])], destination: '/srv/' }],
     history: ['COPY . . # buildkit'],
   },
   { name: '"./" is the working directory', text: 'FROM app\nCOPY . ./', layers: [{ destination: '/srv/' }] },
@@ -38,12 +39,12 @@ testPlans('COPY', [
   {
     name: 'leaves the sources as written',
     text: 'FROM scratch\nCOPY /a ./b/ ../c *.[ch] /',
-    layers: [{ sources: ['/a', './b/', '../c', '*.[ch]'] }],
+    layers: [{ parts: [part(['/a', './b/', '../c', '*.[ch]'])] }],
   },
   {
     name: 'expands all words',
     text: 'FROM scratch\nENV d=x\nCOPY $d/a "${d}" /$d/',
-    layers: [{ sources: ['x/a', 'x'], destination: '/x/' }],
+    layers: [{ parts: [part(['x/a', 'x'])], destination: '/x/' }],
     history: ['ENV d=x', 'COPY x/a x /x/ # buildkit'],
   },
   {
@@ -60,17 +61,28 @@ testPlans('COPY', [
   {
     name: 'has other flags, of which the history shows one',
     text: 'FROM scratch\nCOPY --link --parents --exclude=*.o --exclude=a/b x /y/',
-    layers: [{ link: true, parents: true, exclude: ['*.o', 'a/b'] }],
+    layers: [{ link: true, parts: [part(['x'], true)], exclude: ['*.o', 'a/b'] }],
     history: ['COPY --parents x /y/ # buildkit'],
   },
   { name: 'a flag may be false', text: 'FROM scratch\nCOPY --link=false x /y/', layers: [{ link: false }] },
   {
     name: 'takes heredocs',
     text: 'FROM scratch\nENV v=1\nCOPY <<a <<"b" /d/\n$v "q" \\$v\na\n$v\nb',
-    layers: [{ sources: ['a', 'b'], destination: '/d/', unpack: false }],
+    layers: [{ parts: [part(['a', 'b'])], destination: '/d/' }],
     history: ['ENV v=1', 'COPY <<a <<b /d/ # buildkit'],
   },
-  { name: 'keeps a heredoc name from being a pattern', text: 'FROM scratch\nCOPY <<a*b /d\nx\na*b', layers: [{ sources: ['a\\*b'] }] },
+  {
+    name: 'copies heredocs after all files',
+    text: 'FROM scratch\nCOPY --parents a <<x b <<y /d/\n1\nx\n2\ny',
+    layers: [{ parts: [part(['a', 'b'], true), part(['x', 'y'], false, 2)] }],
+    history: ['COPY --parents a b <<x <<y /d/ # buildkit'],
+  },
+  { name: 'expands nothing in --exclude', text: 'FROM scratch\nARG x=1\nCOPY --exclude=$x a /', layers: [{ exclude: ['$x'] }] },
+  {
+    name: 'keeps a heredoc name from being a pattern',
+    text: 'FROM scratch\nCOPY <<a*b /d\nx\na*b',
+    layers: [{ parts: [part(['a\\*b'])] }],
+  },
 ]);
 
 testErrors('COPY', [
@@ -84,7 +96,6 @@ testErrors('COPY', [
     at: '3:6',
     hint: /AS name/,
   },
-  { name: 'does not mix files and heredocs yet', text: 'FROM scratch\nCOPY a <<b /d/\nx\nb', code: 'UNSUPPORTED', at: '2:1' },
   {
     name: 'has no heredoc from elsewhere',
     text: 'FROM scratch AS s\nFROM scratch\nCOPY --from=s <<b /d/\nx\nb',
