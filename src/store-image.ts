@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { AnnotationOption } from './build-options.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecutedGraph } from './execute/execute-graph.ts';
+import { emptyDiffID } from './execute/filesystem.ts';
 import type { LayerProvider } from './execute/layer-provider.ts';
 import type { ImageSpec, Spec } from './graph/spec.ts';
 import type { Vertex } from './graph/vertex.ts';
@@ -72,7 +73,5 @@ async function builtLayer(
   const diffID = graph.layerOf.get(vertex) as DiffID;
   const facts = await store.layers.get(diffID);
   if (!facts) throw new Error(`nothing is known of layer ${diffID}`);
-  // An empty layer is left out of the image, so nobody needs its blob.
-  const blob = facts.entries === 0 ? { mediaType: '', digest: '' as Digest, size: 0 } : await layers.ensureBlob(diffID, signal);
-  return { diffID, blob, entries: facts.entries, created: facts.created };
+  return { diffID, blob: await layers.ensureBlob(diffID, signal), created: diffID === emptyDiffID ? undefined : facts.created };
 }

@@ -18,8 +18,11 @@ export interface Filesystem {
   readonly layers: readonly Layer[];
 }
 
-/** The tar of no entries at all: two blocks of zeros. Such a layer is neither mounted nor put into an image. */
+/** The tar of no entries at all: two blocks of zeros. Such a layer is not mounted. */
 export const emptyDiffID = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef' as DiffID;
+
+/** The same, compressed as BuildKit and many others do it: nearly every registry has this blob. */
+export const emptyBlob: Buffer = Buffer.from('1f8b08000000000000ff621805a360148c5800080000ffff2eafb5ef00040000', 'hex');
 
 /** One layer of a result: a snapshot of this session first, and its diffID from the moment that it is packed. */
 export class Layer {

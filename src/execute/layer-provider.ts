@@ -1,10 +1,11 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type DiffID, isDigest } from '../oci/digest.ts';
+import { mediaTypes } from '../oci/media-types.ts';
 import type { LayerFacts } from '../store/layer-facts.ts';
 import type { Store } from '../store/store.ts';
 import type { Chain, PackedLayer } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
-import { emptyDiffID } from './filesystem.ts';
+import { emptyBlob, emptyDiffID } from './filesystem.ts';
 
 /** Layers of a base image, and how their blobs come into the store when something needs them. */
 export interface ForeignLayers {
@@ -75,6 +76,7 @@ export class LayerProvider {
       await this.#fetch(foreign.origin, signal);
       return foreign.descriptor;
     }
+    if (diffID === emptyDiffID) return this.#store.blobs.put(emptyBlob, mediaTypes.layerGzip);
     const facts = await this.#store.layers.get(diffID);
     const there = facts && (await this.#blobInStore(facts));
     if (there) return there;

@@ -10,10 +10,8 @@ import { encodeConfig, encodeManifest } from './encode.ts';
 export interface BuiltLayer {
   readonly diffID: DiffID;
   readonly blob: Descriptor;
-  /** Entries in the tar: a layer with none is left out of the image, as BuildKit does. */
-  readonly entries: number;
-  /** When the layer was first made; ISO 8601. */
-  readonly created: string;
+  /** When the layer was first made; ISO 8601. Undefined for the empty layer, which is the same in all images: the row takes the time of its neighbours. */
+  readonly created: string | undefined;
 }
 
 export interface ImageParts {
@@ -50,7 +48,7 @@ export function assembleImage({ plan, base, layers, annotations }: ImageParts): 
     createdBy,
     layer: vertex === undefined ? undefined : layerOf(vertex, layers),
   }));
-  const added = rows.flatMap(({ layer }) => (layer && layer.entries > 0 ? [layer] : []));
+  const added = rows.flatMap(({ layer }) => layer ?? []);
   const history = stamp([...completeHistory(plan.baseHistory, base.length), ...rows.map((row) => rowOf(row, epochTime(plan.epoch)))]);
   const created = history.at(-1)?.created;
   const config = document(mediaTypes.config, encodeConfig, {
@@ -98,7 +96,8 @@ function layerOf(vertex: Digest, layers: ImageParts['layers']): BuiltLayer {
 /** With an epoch every new row has that time, also one without a layer; rows of the base keep theirs. */
 function rowOf({ createdBy, layer }: Row, epoch: string | undefined): History {
   const created = epoch ?? layer?.created;
-  const empty = !layer || layer.entries === 0 ? { empty_layer: true } : {};
+  // A step that changed nothing has a layer all the same, one without entries: `empty_layer` is for those that cannot have one.
+  const empty = layer ? {} : { empty_layer: true };
   return { ...(created !== undefined && { created }), created_by: createdBy, comment, ...empty };
 }
 

@@ -9,10 +9,9 @@ const platform = { os: 'linux', architecture: 'amd64' };
 const day = (number: number) => `2024-01-0${number}T00:00:00Z`;
 const diffID = (text: string) => digestOf(text) as string as DiffID;
 
-const layer = (name: string, created: string, entries = 1): BuiltLayer => ({
+const layer = (name: string, created: string | undefined): BuiltLayer => ({
   diffID: diffID(name),
   blob: { mediaType: mediaTypes.layerGzip, digest: digestOf(`blob ${name}`), size: 10 },
-  entries,
   created,
 });
 
@@ -21,10 +20,11 @@ interface Row {
   readonly layer?: BuiltLayer;
 }
 
-function parts(rows: readonly Row[], baseHistory: readonly History[] = [], baseLayers = 0): ImageParts {
+function parts(rows: readonly Row[], baseHistory: readonly History[] = [], baseLayers = 0, epoch?: number): ImageParts {
   return {
     plan: {
       platform,
+      epoch,
       config: { Cmd: ['/x'] },
       author: undefined,
       baseHistory,
@@ -69,9 +69,33 @@ for (const { name, input, want } of [
   },
   { name: 'nothing has a time where no layer is', input: parts([{ by: 'CMD' }]), want: ['- CMD empty'] },
   {
-    name: 'a layer without entries is an empty row with its own time',
-    input: parts([{ by: 'COPY', layer: layer('c', day(1)) }, { by: 'RUN true', layer: layer('r', day(2), 0) }, { by: 'CMD' }]),
-    want: [`${day(1)} COPY`, `${day(2)} RUN true empty`, `${day(2)} CMD empty`],
+    name: 'an empty layer takes the time of its neighbours, and is no empty row',
+    input: parts([
+      { by: 'RUN true', layer: layer('r', undefined) },
+      { by: 'COPY', layer: layer('c', day(1)) },
+      { by: 'RUN :', layer: layer('r', undefined) },
+    ]),
+    want: [`${day(1)} RUN true`, `${day(1)} COPY`, `${day(1)} RUN :`],
+  },
+  {
+    name: 'with an epoch all new rows have that time, and those of the base keep theirs',
+    input: parts(
+      [{ by: 'ENV a' }, { by: 'COPY', layer: layer('c', day(2)) }, { by: 'CMD' }],
+      [
+        { created: day(1), created_by: 'base' },
+        { created_by: 'untimed', empty_layer: true },
+      ],
+      1,
+      100,
+    ),
+
+    want: [
+      `${day(1)} base`,
+      '1970-01-01T00:01:40Z untimed empty',
+      '1970-01-01T00:01:40Z ENV a empty',
+      '1970-01-01T00:01:40Z COPY',
+      '1970-01-01T00:01:40Z CMD empty',
+    ],
   },
   {
     name: 'a base without a history gets a row for each layer',
@@ -90,14 +114,14 @@ for (const { name, input, want } of [
 test('layers, diffIDs and rows with a layer stand in one order', () => {
   const rows = [
     { by: 'A', layer: layer('a', day(1)) },
-    { by: 'B', layer: layer('b', day(1), 0) },
+    { by: 'B', layer: layer('b', day(1)) },
     { by: 'C', layer: layer('c', day(2)) },
   ];
   const { config, manifest } = assembleImage(parts(rows, [{ created_by: 'base' }], 1));
-  assert.deepEqual(config.value.rootfs.diff_ids, [diffID('base 0'), diffID('a'), diffID('c')]);
+  assert.deepEqual(config.value.rootfs.diff_ids, [diffID('base 0'), diffID('a'), diffID('b'), diffID('c')]);
   assert.deepEqual(
     manifest.value.layers.map(({ digest }) => digest),
-    [digestOf('base blob 0'), digestOf('blob a'), digestOf('blob c')],
+    [digestOf('base blob 0'), digestOf('blob a'), digestOf('blob b'), digestOf('blob c')],
   );
   assert.ok(manifest.value.layers.every(({ mediaType }) => mediaType === mediaTypes.layerGzip));
   assert.equal(config.value.created, day(2));
