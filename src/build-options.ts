@@ -31,6 +31,7 @@ export interface BuildOptions {
   readonly annotations?: readonly AnnotationOption[];
   /** Of two with one id the last counts. */
   readonly secrets?: readonly SecretOption[];
+  readonly ssh?: readonly SshOption[];
   readonly platform?: Platform;
   readonly network?: NetworkMode;
   /** Lines of /etc/hosts in every RUN, besides the usual ones. */
@@ -77,6 +78,15 @@ export interface HostOption {
 
 /** `--allow`. */
 export type Permission = 'network.host' | 'security.insecure' | 'device';
+
+/** `--ssh id=…`: an agent that RUN --mount=type=ssh may ask. */
+export interface SshOption {
+  readonly id: string;
+  /** One socket of an agent, or files of private keys. */
+  readonly paths: readonly string[];
+  /** Passes every byte on to the socket, also requests that are no question for keys or signatures. */
+  readonly raw: boolean;
+}
 
 /** `--output`. `destination` is absolute, or `-` for stdout (archives only). */
 export interface OutputOption {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
@@ -143,6 +144,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
 
   const annotations = annotationsOf(options.annotations ?? [], planned.platform);
   await giveToWorker(session, directories, secrets, signal);
+  const agents = await agentsOf(options);
   const wanted = wantedParts(options);
   const graph = await executeGraph(
     planned,
@@ -151,6 +153,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
       layers,
       remote,
       ignored,
+      agents,
       secrets: new Set(secrets.keys()),
       noCache: ({ digest }) => options.noCache === true || planned.noCache.has(digest),
       wanted,
@@ -164,6 +167,11 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
+}
+
+/** Loaded only where there are any: few builds have an agent. */
+async function agentsOf({ ssh = [] }: BuildOptions): Promise<ReadonlyMap<string, () => Duplex>> {
+  return ssh.length === 0 ? new Map() : (await import('./ssh/sources.ts')).openAgents(ssh);
 }
 
 /** What the graph names by handle or id: directories of contexts, the secrets. */

@@ -66,6 +66,8 @@ methods! {
     "file.mkdir": FileMkdirParams => PackedLayer,
     "sandbox.run": SandboxParams => SandboxResult,
     "sandbox.signal": SandboxSignalParams => Empty,
+    "sandbox.connect": SandboxConnectParams => Empty,
+    "mount.discard": MountDiscardParams => Empty,
     "doctor": Empty => DoctorResult,
 }
 

@@ -54,6 +54,7 @@ pub enum Event {
     Welcome { version: u32, build: String },
     Warning { message: String },
     Started,
+    Connection { agent: String, connection: u64 },
     Progress { current: u64, total: u64 },
 }
 
@@ -130,6 +131,7 @@ pub enum MountType {
     Cache,
     Tmpfs,
     Secret,
+    Ssh,
     Volume,
 }
 
@@ -159,11 +161,17 @@ pub struct SandboxMount {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Selection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sharing: Option<Sharing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,6 +216,8 @@ pub struct SandboxParams {
     pub user: String,
     pub mounts: Vec<SandboxMount>,
     pub network: Network,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insecure: Option<bool>,
     pub hostname: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Vec<String>>,
@@ -364,6 +374,8 @@ messages! {
     }
 
     SandboxSignalParams { stream: u32, signal: i32 }
+    SandboxConnectParams { connection: u64 }
+    MountDiscardParams { ids: Vec<String> }
     DoctorResult { checks: Vec<DoctorCheck> }
     DoctorCheck {
         name: String,

@@ -122,6 +122,8 @@ impl Server {
             "store.discard" => store_requests::discard(session, decode(params)?).and_then(to_value),
             "sandbox.run" => sandbox::run(session, decode(params)?, context).and_then(to_value),
             "sandbox.signal" => sandbox::signal(session, decode(params)?).and_then(to_value),
+            "sandbox.connect" => sandbox::connect(session, decode(params)?, context).and_then(to_value),
+            "mount.discard" => sandbox::discard_caches(session, decode(params)?, context).and_then(to_value),
             "doctor" => doctor::doctor(session).and_then(to_value),
             _ => tree_requests::dispatch(session, method, params, context)
                 .unwrap_or_else(|| Err(Error::internal(format!("unknown method \"{method}\"")))),

@@ -106,6 +106,12 @@ impl Store {
         }
     }
 
+    /// What lies in one of the store's folders. Names that are not UTF-8 are none of ours.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let names = names_in(self.folder(folder)?.as_fd())?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
     /// Deletes all of `trash/`. Another process may do the same at the same time: what is gone is gone.
     pub fn empty_trash(&self) -> Result<(), Error> {
         let trash = self.folder(TRASH)?;

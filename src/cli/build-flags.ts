@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AnnotationOption, HostOption, Permission, SecretOption } from '../build-options.ts';
+import type { AnnotationOption, HostOption, Permission, SecretOption, SshOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import type { NetworkMode } from '../graph/spec.ts';
@@ -17,6 +17,7 @@ import { type OutputArgument, parseOutput } from './values/output.ts';
 import { parsePermission } from './values/permission.ts';
 import { parsePlatformOption } from './values/platform.ts';
 import { parseSecret } from './values/secret.ts';
+import { parseSsh } from './values/ssh.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
 export interface BuildFlags {
@@ -29,6 +30,7 @@ export interface BuildFlags {
   readonly labels: Record<string, string>;
   readonly annotations: AnnotationOption[];
   readonly secrets: SecretOption[];
+  readonly ssh: SshOption[];
   readonly addHosts: HostOption[];
   readonly allow: Permission[];
   readonly outputs: OutputArgument[];
@@ -54,6 +56,7 @@ export const defaultBuildFlags = (): BuildFlags => ({
   labels: {},
   annotations: [],
   secrets: [],
+  ssh: [],
   addHosts: [],
   allow: [],
   outputs: [],
@@ -129,6 +132,17 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     value: 'id=ID,src=FILE',
     help: 'what a RUN --mount=type=secret may read: a file, or with env=NAME a variable',
     set: ({ secrets }, text, caller) => void secrets.push(parseSecret(text, caller)),
+  },
+  {
+    name: 'ssh',
+    value: 'default|ID=SOCKET|ID=KEY',
+    help: 'an agent, or private keys, that a RUN --mount=type=ssh may ask for signatures',
+    set: ({ ssh }, text, caller) => {
+      const agent = parseSsh(text, caller);
+      // The last one of a name counts, as in buildx.
+      const same = ssh.findIndex(({ id }) => id === agent.id);
+      ssh.splice(same < 0 ? ssh.length : same, 1, agent);
+    },
   },
   {
     name: 'platform',
@@ -249,7 +263,6 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'security-opt', hint: "RUN has Docker's default seccomp policy" },
   { name: 'shm-size', hint: 'use RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE' },
   { name: 'squash', hint: 'copy the result into a last stage FROM scratch' },
-  { name: 'ssh', hint: 'give the key with --secret id=ID,src=FILE and use RUN --mount=type=secret' },
   { name: 'ulimit', hint: 'use "ulimit" within the RUN' },
 ];
 

@@ -24,7 +24,8 @@ export async function contentOfSelection(selection: Selection, { worker, layers 
 /** All below one path, as a bind mount shows it. */
 export const wholeOf = (source: Source, path: string): Selection => ({
   source,
-  sources: [path],
+  // A path, and no pattern.
+  sources: [path.replace(/[*?[\]\\]/g, '\\$&')],
   exclude: [],
   parents: false,
   unpack: false,

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
@@ -17,6 +18,8 @@ export interface ExecuteContext {
   readonly remote: RemoteSources;
   /** Ids of the secrets that were given to the worker. */
   readonly secrets: ReadonlySet<string>;
+  /** How to reach the agents that were given, by id. */
+  readonly agents: ReadonlyMap<string, () => Duplex>;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

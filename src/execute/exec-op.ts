@@ -1,25 +1,16 @@
 import { BuildError } from '../diagnostics/build-error.ts';
-import type { BindMountSpec, ExecSpec, MountSpec, Spec } from '../graph/spec.ts';
-import { inputAt, type Vertex } from '../graph/vertex.ts';
-import { type Field, field, type Key, makeKey } from '../solve/key.ts';
+import type { ExecSpec, Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
+import { type Field, field, makeKey } from '../solve/key.ts';
 import type { Op, Outcome, RunContext } from '../solve/op.ts';
-import type { SandboxMount, SandboxResult, SnapshotID, Source } from '../worker/protocol.ts';
-import { contentOf, contentOfSelection, wholeOf } from './content.ts';
+import type { SandboxResult, SnapshotID } from '../worker/protocol.ts';
+import { relayTo } from './agents.ts';
+import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
-import {
-  allPacked,
-  asFilesystem,
-  chainOf,
-  type Filesystem,
-  Layer,
-  nameOf,
-  type Result,
-  readySource,
-  sourceOf,
-  stack,
-} from './filesystem.ts';
+import { givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
+import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, readySource, stack } from './filesystem.ts';
+import { mountContents, mountDefinitions, mountField } from './mount-keys.ts';
 import { OutputLog } from './output-log.ts';
-import { looseSource } from './source-ops.ts';
 
 /** Source: BuildKit, executor/oci, `defaultHostname`. */
 const defaultHostname = 'buildkitsandbox';
@@ -27,24 +18,17 @@ const defaultHostname = 'buildkitsandbox';
 /** RUN. */
 export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteContext): Op<Result> {
   const own = execFields(spec);
-  const binds = spec.mounts.filter((mount) => mount.type === 'bind');
-  const bindField = async (bind: BindMountSpec, source: Source, signal: AbortSignal): Promise<Field> => [
-    `mount ${bind.target}`,
-    await contentOfSelection(wholeOf(source, bind.source), context, signal),
-  ];
   return {
     limit: 'exec',
     cacheable: true,
     async definitionKey(inputs, signal) {
-      const mounts = binds.map(async (bind): Promise<Field> => {
-        const loose = looseSource(inputAt(vertex, bind.input), context);
-        return loose ? bindField(bind, loose, signal) : [`mount ${bind.target}`, keyAt(inputs, bind.input).digest];
-      });
-      return makeKey(own, [['root', keyAt(inputs, 0).digest], ...(await Promise.all(mounts))]);
+      const root = inputs[0];
+      if (!root) throw new Error('a RUN without root');
+      return makeKey(own, [['root', root.digest], ...(await mountDefinitions(vertex, spec.mounts, inputs, context, signal))]);
     },
     async contentKey(inputs, signal) {
-      const mounts = binds.map(async (bind) => bindField(bind, await readySource(inputs[bind.input], signal), signal));
-      return makeKey(own, [['root content', await contentOf(asFilesystem(inputs[0]), context, signal)], ...(await Promise.all(mounts))]);
+      const mounts = await mountContents(spec.mounts, inputs, context, signal);
+      return makeKey(own, [['root content', await contentOf(asFilesystem(inputs[0]), context, signal)], ...mounts]);
     },
     async run(inputs, run) {
       const below = asFilesystem(inputs[0]);
@@ -54,15 +38,9 @@ export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteCon
   };
 }
 
-function keyAt(inputs: readonly Key[], index: number): Key {
-  const key = inputs[index];
-  if (!key) throw new Error(`there is no input ${index}`);
-  return key;
-}
-
 /**
- * What enters the key of a RUN, besides the content of its root and of its bind mounts. Left out: proxy variables, the bytes of secrets and
- * the content of cache mounts, because they are not meant to change what comes out.
+ * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, the bytes of secrets,
+ * the answers of agents and the content of cache mounts, because they are not meant to change what comes out.
  */
 const execFields = (spec: ExecSpec): readonly Field[] => [
   field('kind', spec.kind),
@@ -70,11 +48,11 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   field('env', spec.env),
   field('cwd', spec.cwd),
   field('user', spec.user),
-  // Inputs are named by place here, and by content beside it.
-  field('mounts', spec.mounts),
+  field('mounts', spec.mounts.map(mountField)),
   field('network', spec.network),
   field('hosts', spec.hosts),
   field('hostname', spec.hostname ?? null),
+  field('security', spec.security),
   field('platform', spec.platform),
   field('epoch', spec.epoch ?? null),
 ];
@@ -95,7 +73,8 @@ async function execute(
   const sources = await Promise.all(inputs.slice(1).map((input) => readySource(input, signal)));
   const chains = [root, ...sources.flatMap((source) => (source.kind === 'chain' ? [source.chain] : []))];
   for (const chain of chains) await layers.ensureSnapshots(chain, signal);
-  const mounts = withSecrets(vertex, spec, context.secrets);
+  const mounts = givenMounts(vertex, spec, context);
+  const agents = relayTo(context.agents, worker, { signal, warn: context.onWarning });
   const log = new OutputLog((stream, text) => context.onOutput(vertex, stream, text));
   const result = await worker.call(
     'sandbox.run',
@@ -106,8 +85,9 @@ async function execute(
       secretEnv: secretEnvOf(mounts),
       cwd: spec.cwd,
       user: spec.user,
-      mounts: mounts.flatMap((mount) => mountOf(mount, inputs)),
+      mounts: await sandboxMounts(mounts, inputs, context, signal),
       network: spec.network,
+      ...(spec.security === 'insecure' && { insecure: true }),
       hosts: spec.hosts.map(({ name, ip }) => `${ip} ${name}`),
       hostname: spec.hostname ?? defaultHostname,
       commit: true,
@@ -121,7 +101,10 @@ async function execute(
         log.take(payload);
         return context.keptUp();
       },
-      onEvent: (event) => event.type === 'warning' && context.onWarning(event.message),
+      onEvent: (event) => {
+        if (event.type === 'warning') context.onWarning(event.message);
+        else if (event.type === 'connection') agents(event);
+      },
     },
   );
   log.end();
@@ -154,39 +137,6 @@ async function pack(
   layer.packed.catch(() => {});
   if (known) await committed;
   return { result, committed };
-}
-
-/** The mounts without the optional secrets that nobody gave: they are silently absent, as in BuildKit. Throws SECRET_MISSING. */
-function withSecrets(vertex: Vertex<Spec>, { mounts }: ExecSpec, given: ReadonlySet<string>): readonly MountSpec[] {
-  return mounts.filter((mount) => {
-    if (mount.type !== 'secret' || given.has(mount.id)) return true;
-    if (!mount.required) return false;
-    throw new BuildError('SECRET_MISSING', `the secret "${mount.id}" was not given`, {
-      range: vertex.origin,
-      hint: `give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME`,
-    });
-  });
-}
-
-const secretEnvOf = (mounts: readonly MountSpec[]): Record<string, string> =>
-  Object.fromEntries(mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined ? [[mount.env, mount.id]] : [])));
-
-function mountOf(mount: MountSpec, inputs: readonly Result[]): SandboxMount[] {
-  switch (mount.type) {
-    case 'bind': {
-      const source = sourceOf(inputs[mount.input]);
-      const what = source.kind === 'chain' ? { chain: source.chain } : { selection: wholeOf(source, mount.source) };
-      return [{ type: 'bind', target: mount.target, readonly: !mount.writable, source: mount.source, ...what }];
-    }
-    case 'cache':
-      return [{ ...mount }];
-    case 'tmpfs':
-      return [{ ...mount, readonly: false }];
-    case 'secret': {
-      const { type, target, id, uid, gid, mode } = mount;
-      return target === undefined ? [] : [{ type, target, readonly: true, secret: id, uid, gid, mode }];
-    }
-  }
 }
 
 function runError(vertex: Vertex<Spec>, spec: ExecSpec, result: SandboxResult, tail: readonly string[]): BuildError {

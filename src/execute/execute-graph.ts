@@ -8,6 +8,7 @@ import { solve } from '../solve/solve.ts';
 import type { Store } from '../store/store.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { ExecuteContext } from './context.ts';
+import { discardCacheMounts } from './exec-mounts.ts';
 import { asFilesystem, emptyDiffID } from './filesystem.ts';
 import type { LayerProvider } from './layer-provider.ts';
 import { layerUsage } from './layer-usage.ts';
@@ -22,6 +23,7 @@ export interface ExecuteOptions {
   readonly remote: RemoteSources;
   readonly ignored: ExecuteContext['ignored'];
   readonly secrets: ReadonlySet<string>;
+  readonly agents: ExecuteContext['agents'];
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
@@ -46,6 +48,7 @@ export async function executeGraph(
 ): Promise<ExecutedGraph> {
   const { emit, store, layers } = options;
   const context = contextOf(vertices, target, options);
+  await discardCacheMounts(vertices.filter(options.noCache), options.worker, signal);
   const results = await solve(vertices, {
     op: (vertex) => opFor(vertex, context),
     cache: new RecordCache(store, layers),
@@ -74,6 +77,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     usage: layerUsage(vertices, target, options.wanted),
     ignored: options.ignored,
     secrets: options.secrets,
+    agents: options.agents,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),

@@ -81,6 +81,7 @@ export interface ExecSpec {
   readonly hosts: readonly HostSpec[];
   /** From BUILDKIT_SANDBOX_HOSTNAME; without one it is BuildKit's own default. */
   readonly hostname?: string;
+  readonly security: SecurityMode;
   readonly platform: Platform;
   /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
   readonly epoch?: number;
@@ -92,9 +93,12 @@ export interface HostSpec {
   readonly ip: string;
 }
 
+/** `insecure`: with every capability and no seccomp filter. */
+export type SecurityMode = 'sandbox' | 'insecure';
+
 export type NetworkMode = 'default' | 'none' | 'host';
 
-export type MountSpec = BindMountSpec | CacheMountSpec | TmpfsMountSpec | SecretMountSpec;
+export type MountSpec = BindMountSpec | CacheMountSpec | TmpfsMountSpec | SecretMountSpec | SshMountSpec;
 
 export interface BindMountSpec {
   readonly type: 'bind';
@@ -114,15 +118,18 @@ export interface CacheMountSpec {
   readonly id: string;
   readonly sharing: 'shared' | 'private' | 'locked';
   readonly readonly: boolean;
-  readonly uid: number;
-  readonly gid: number;
-  /** Permission bits of the mount's root when it is made. */
-  readonly mode: number;
+  /** The place in `inputs` of what it begins with; undefined for nothing. Another input is another cache. */
+  readonly input?: number;
+  /** Within the cache, absolute. */
+  readonly source: string;
+  /** Of the mount's root when it is made; another owner or mode is another cache. */
+  readonly owner?: { readonly uid: number; readonly gid: number; readonly mode: number };
 }
 
 export interface TmpfsMountSpec {
   readonly type: 'tmpfs';
   readonly target: string;
+  readonly readonly: boolean;
   /** Bytes; undefined for the kernel's default. */
   readonly size?: number;
 }
@@ -134,6 +141,19 @@ export interface SecretMountSpec {
   readonly target?: string;
   /** Name of the environment variable that holds the value. */
   readonly env?: string;
+  readonly required: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+/** The socket of an agent that answers for keys of the user's. */
+export interface SshMountSpec {
+  readonly type: 'ssh';
+  /** Which of `--ssh`. */
+  readonly id: string;
+  /** Absolute path of the socket. */
+  readonly target: string;
   readonly required: boolean;
   readonly uid: number;
   readonly gid: number;

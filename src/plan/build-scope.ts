@@ -1,4 +1,5 @@
 import type { Range } from '../../grammar/ast.ts';
+import type { Permission } from '../build-options.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
 import type { HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
@@ -21,6 +22,8 @@ export interface BuildScope {
   readonly network: NetworkMode;
   /** That of RUN, where the build chooses one. */
   readonly hostname: string | undefined;
+  /** What the user allows besides the usual. */
+  readonly allow: readonly Permission[];
   readonly targetPlatform: Platform;
   /** SOURCE_DATE_EPOCH, in seconds. */
   readonly epoch?: number;

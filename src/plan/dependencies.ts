@@ -9,9 +9,9 @@ export interface SourceName {
 
 /** What `COPY --from` and `RUN --mount=from=` of an instruction name. */
 export function sourceNames({ name, flags }: Instruction): readonly SourceName[] {
-  return flags.flatMap(({ name: flag, value, range }) => {
-    if (value === undefined) return [];
-    const source = sourceOfFlag(name, flag, value);
+  return flags.flatMap(({ name: flag, text, range }) => {
+    if (text === undefined) return [];
+    const source = sourceOfFlag(name, flag, text);
     // A variable is refused when the instruction is lowered, with a better message than that of a missing image.
     return source && source !== 'scratch' && !/\$./.test(source) ? [{ name: source, range }] : [];
   });

@@ -3,6 +3,7 @@ import type { SourceRange } from '../diagnostics/source-range.ts';
 import { expandAt, rangeIn, type Step } from './step.ts';
 
 export interface FlagValue {
+  /** Unquoted, not expanded. */
   readonly value: string;
   readonly range: SourceRange;
 }

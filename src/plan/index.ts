@@ -120,6 +120,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     proxyEnv: proxyEnv(buildArgs, options.environment),
     network: options.network ?? 'default',
     hostname: sandboxHostname(buildArgs),
+    allow: options.allow ?? [],
     targetPlatform,
     context: options.mainContext ?? vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
     contextOrigin: options.contextOrigin,

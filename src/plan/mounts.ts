@@ -1,173 +1,102 @@
 import { posix } from 'node:path';
-import type { BindMountSpec, CacheMountSpec, MountSpec, SecretMountSpec, Spec, TmpfsMountSpec } from '../graph/spec.ts';
+import type { BindMountSpec, CacheMountSpec, MountSpec, SecretMountSpec, Spec, SshMountSpec, TmpfsMountSpec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
-import { parseByteSize } from './byte-size.ts';
 import { absolutePath, sourcePath } from './container-path.ts';
 import type { FlagValue } from './flags.ts';
-import { type MountFields, readMountFields } from './mount-fields.ts';
+import { type MountFields, MountProblem, parseMount } from './mount-fields.ts';
 import { workingDirectory } from './stage-state.ts';
-import { invalid, type Step, unsupported } from './step.ts';
-import { didYouMean } from './suggestion.ts';
+import { expandAt, invalid, type Step } from './step.ts';
 
-/** One `--mount`. A bind mount adds what it shows to `inputs`. */
-export function lowerMount(step: Step, flag: FlagValue, inputs: Vertex<Spec>[]): MountSpec {
-  const fields = readMountFields(step, flag);
-  const type = (fields.get('type') ?? 'bind').toLowerCase();
-  const reader = new MountReader(step, flag, fields, type);
-  switch (type) {
+/** All `--mount` of one RUN. What they show is added to `inputs`. */
+export function lowerMounts(step: Step, flags: readonly FlagValue[], inputs: Vertex<Spec>[]): MountSpec[] {
+  const mounts = flags.map((flag) => lowerMount(step, flag, inputs));
+  let sockets = 0;
+  // Sockets are counted, the ones with a target too. Source: BuildKit, client/llb, `ExecOp.Marshal`.
+  return mounts.map((mount) => (mount.type === 'ssh' ? withTarget(mount, sockets++) : mount));
+}
+
+function lowerMount(step: Step, flag: FlagValue, inputs: Vertex<Spec>[]): MountSpec {
+  try {
+    const fields = parseMount(flag.value, (value) => expandAt(step, value, flag.range));
+    return lowerFields(step, fields, inputs);
+  } catch (error) {
+    throw error instanceof MountProblem ? invalid(step, error.message, { range: flag.range, hint: error.hint }) : error;
+  }
+}
+
+function lowerFields(step: Step, fields: MountFields, inputs: Vertex<Spec>[]): MountSpec {
+  switch (fields.type) {
     case 'bind':
-      return bindMount(reader, inputs);
+      return bindMount(step, fields, inputs);
     case 'cache':
-      return cacheMount(reader);
+      return cacheMount(step, fields, inputs);
     case 'tmpfs':
-      return tmpfsMount(reader);
+      return tmpfsMount(step, fields);
     case 'secret':
-      return secretMount(reader);
+      return secretMount(fields);
     case 'ssh':
-      throw unsupported(step, 'mounts of type "ssh" are not built yet', {
-        range: flag.range,
-        hint: 'give a key or a token with "--secret"',
-      });
-    default:
-      throw invalid(step, `"${type}" is not a type of mount`, {
-        range: flag.range,
-        hint: didYouMean(type, mountTypes) ?? `types are ${mountTypes.join(', ')}`,
-      });
+      return sshMount(fields);
   }
 }
 
-const mountTypes: readonly string[] = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'];
-const sharingModes = ['shared', 'private', 'locked'] as const;
-
-function bindMount(reader: MountReader, inputs: Vertex<Spec>[]): BindMountSpec {
-  reader.allow('from', 'source', 'target', 'readonly', 'readwrite');
-  const { step } = reader;
-  const from = reader.text('from');
-  const target = reader.target();
+function bindMount(step: Step, { from, source, readonly, target }: MountFields, inputs: Vertex<Spec>[]): BindMountSpec {
   const place = inputs.push(from ? step.source(from) : step.build.context) - 1;
-  return { type: 'bind', target, input: place, source: sourcePath(reader.text('source') ?? ''), writable: reader.writable(false) };
+  return { type: 'bind', target: targetOf(step, target), input: place, source: sourcePath(source ?? ''), writable: !readonly };
 }
 
-function cacheMount(reader: MountReader): CacheMountSpec {
-  reader.allow('id', 'from', 'source', 'target', 'readonly', 'readwrite', 'sharing', 'mode', 'uid', 'gid');
-  const { step, flag } = reader;
-  const from = reader.text('from');
-  if ((from && from !== 'scratch') || sourcePath(reader.text('source') ?? '') !== '/') {
-    throw unsupported(step, 'a cache mount that begins with files of something else is not built yet', { range: flag.range });
-  }
-  const sharing = reader.text('sharing')?.toLowerCase() ?? 'shared';
-  const mode = sharingModes.find((name) => name === sharing);
-  if (!mode) {
-    throw invalid(step, `"${sharing}" is not a way of sharing`, {
-      range: flag.range,
-      hint: didYouMean(sharing, sharingModes) ?? `it is ${sharingModes.join(', ')}`,
-    });
-  }
+/** `owner` is set where any of uid, gid and mode is said, and nothing else decides what the cache begins with: then they are part of its name. */
+function cacheMount(step: Step, fields: MountFields, inputs: Vertex<Spec>[]): CacheMountSpec {
+  const { from, source, readonly, target, sharing = 'shared', uid, gid, mode } = fields;
+  const place = sourcePath(source ?? '');
+  const input = from && from !== 'scratch' ? inputs.push(step.source(from)) - 1 : undefined;
+  const owned = place === '/' && (uid !== undefined || gid !== undefined || mode !== undefined);
   return {
     type: 'cache',
-    target: reader.target(),
-    id: cacheID(reader),
-    sharing: mode,
-    readonly: !reader.writable(true),
-    uid: reader.number('uid', 10) ?? 0,
-    gid: reader.number('gid', 10) ?? 0,
-    mode: reader.number('mode', 8) ?? 0o755,
+    target: targetOf(step, target),
+    id: cacheID(step, fields),
+    sharing,
+    readonly,
+    source: place,
+    ...(input !== undefined && { input }),
+    ...(owned && { owner: { uid: uid ?? 0, gid: gid ?? 0, mode: (mode ?? 0o755) & 0o7777 } }),
   };
 }
 
 /** The id, or the target as written, but clean; within the namespace that a build argument may give. */
-function cacheID(reader: MountReader): string {
-  const namespace = reader.step.build.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS');
-  const written = reader.text('id') || posix.normalize(reader.text('target') ?? '');
-  const id = written.length > 1 ? written.replace(/\/$/, '') : written;
-  return namespace ? `${namespace}/${id}` : id;
+function cacheID(step: Step, { id, target = '' }: MountFields): string {
+  const namespace = step.build.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS') ?? '';
+  return `${namespace}/${id || posix.normalize(target).replace(/(?<=.)\/$/, '')}`;
 }
 
-function tmpfsMount(reader: MountReader): TmpfsMountSpec {
-  reader.allow('target', 'size', 'readwrite');
-  const target = reader.target();
-  const written = reader.text('size');
-  if (written === undefined) return { type: 'tmpfs', target };
-  const size = parseByteSize(written);
-  if (size === undefined) throw invalid(reader.step, `"${written}" is not a size`, { range: reader.flag.range, hint: 'as in 64m or 1g' });
-  return { type: 'tmpfs', target, size };
+function tmpfsMount(step: Step, { target, size, readonly }: MountFields): TmpfsMountSpec {
+  return { type: 'tmpfs', target: targetOf(step, target), readonly, ...(size && { size }) };
 }
 
-function secretMount(reader: MountReader): SecretMountSpec {
-  reader.allow('id', 'source', 'target', 'env', 'required', 'mode', 'uid', 'gid', 'readonly');
-  const { step, flag } = reader;
-  const [id, source, target, env] = [reader.text('id'), reader.text('source'), reader.text('target'), reader.text('env')];
-  if (id && source) throw invalid(step, 'a secret mount has "id" or "source", not both', { range: flag.range });
-  const name = source || id || (target && posix.basename(target)) || env;
-  if (!name) throw invalid(step, 'a secret mount has no "id"', { range: flag.range, hint: 'as in --mount=type=secret,id=token' });
-  const file = target || (env ? undefined : `/run/secrets/${posix.basename(name)}`);
+/** Unlike other mounts it is not looked for in WORKDIR. Source: BuildKit, `dispatchSecret`. */
+function secretMount({ id, source, target, env, required, uid = 0, gid = 0, mode = 0o400 }: MountFields): SecretMountSpec {
+  const name = source || id || posix.basename(target ?? '');
+  const file = target || (env === undefined ? `/run/secrets/${posix.basename(name)}` : undefined);
   return {
     type: 'secret',
     id: name,
-    ...(file && { target: absolutePath(workingDirectory(step.state), file) }),
-    ...(env && { env }),
-    required: reader.boolean('required') ?? false,
-    uid: reader.number('uid', 10) ?? 0,
-    gid: reader.number('gid', 10) ?? 0,
-    mode: reader.number('mode', 8) ?? 0o400,
+    ...(file && { target: notRoot(absolutePath('/', file)) }),
+    ...(env !== undefined && { env }),
+    ...{ required, uid, gid, mode: mode & 0o777 },
   };
 }
 
-/** Reads the fields of one mount, and knows where it stands. */
-class MountReader {
-  readonly step: Step;
-  readonly flag: FlagValue;
-  readonly #fields: MountFields;
-  readonly #type: string;
+function sshMount({ id, target = '', required, uid = 0, gid = 0, mode = 0o600 }: MountFields): SshMountSpec {
+  const place = target && notRoot(absolutePath('/', target));
+  return { type: 'ssh', id: id || 'default', target: place, required, uid, gid, mode: mode & 0o777 };
+}
 
-  constructor(step: Step, flag: FlagValue, fields: MountFields, type: string) {
-    this.step = step;
-    this.flag = flag;
-    this.#fields = fields;
-    this.#type = type;
-  }
+const withTarget = (mount: SshMountSpec, number: number): SshMountSpec =>
+  mount.target ? mount : { ...mount, target: `/run/buildkit/ssh_agent.${number}` };
 
-  /** Throws for a field that this type of mount does not have. */
-  allow(...names: readonly string[]): void {
-    const other = [...this.#fields.keys()].find((name) => name !== 'type' && !names.includes(name));
-    if (other) throw this.#invalid(`a mount of type "${this.#type}" has no field "${other}"`, `its fields are ${names.join(', ')}`);
-  }
+/** Absolute: relative to WORKDIR. */
+const targetOf = (step: Step, target = ''): string => notRoot(absolutePath(workingDirectory(step.state), target));
 
-  text(name: string): string | undefined {
-    return this.#fields.get(name);
-  }
-
-  /** Absolute: relative to WORKDIR; the root cannot be mounted over. */
-  target(): string {
-    const target = absolutePath(workingDirectory(this.step.state), this.text('target') ?? '');
-    if (target === '/') throw this.#invalid('nothing can be mounted over "/"', 'give the mount a "target"');
-    return target;
-  }
-
-  boolean(name: string): boolean | undefined {
-    if (!this.#fields.has(name)) return undefined;
-    const value = this.#fields.get(name) ?? 'true';
-    // The words of Go's strconv.ParseBool.
-    if (/^(?:1|t|true)$/i.test(value)) return true;
-    if (/^(?:0|f|false)$/i.test(value)) return false;
-    throw this.#invalid(`"${name}" is "true" or "false", not "${value}"`);
-  }
-
-  writable(unlessSaid: boolean): boolean {
-    const [readonly, readwrite] = [this.boolean('readonly'), this.boolean('readwrite')];
-    if (readonly !== undefined && readonly === readwrite) throw this.#invalid('a mount is "readonly" or "readwrite", not both');
-    return readwrite ?? (readonly === undefined ? unlessSaid : !readonly);
-  }
-
-  number(name: string, base: 8 | 10): number | undefined {
-    const value = this.#fields.get(name);
-    if (value === undefined) return undefined;
-    const number = (base === 8 ? /^[0-7]{1,7}$/ : /^\d{1,10}$/).test(value) ? Number.parseInt(value, base) : Number.NaN;
-    if (number <= (base === 8 ? 0o7777 : 0xffffffff)) return number;
-    throw this.#invalid(`"${value}" is not a valid "${name}"`, base === 8 ? 'it is octal, as in 0400' : undefined);
-  }
-
-  #invalid(message: string, hint?: string): Error {
-    return invalid(this.step, message, { range: this.flag.range, hint });
-  }
+function notRoot(target: string): string {
+  if (target !== '/') return target;
+  throw new MountProblem('nothing can be mounted over "/"', 'give the mount a "target"');
 }

@@ -1,3 +1,4 @@
+import type { Permission } from '../build-options.ts';
 import type { GitSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -22,6 +23,8 @@ export interface PlanOptions {
   readonly namedContexts?: NamedContexts;
   /** `--add-host`: lines of /etc/hosts in every RUN. */
   readonly hosts?: readonly HostSpec[];
+  /** What a RUN may ask for besides the usual. */
+  readonly allow?: readonly Permission[];
   /** Names of stages whose steps are run again. */
   readonly noCacheFilter?: readonly string[];
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH. */

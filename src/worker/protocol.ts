@@ -87,7 +87,7 @@ export interface PackedLayer {
 export type LayerForm = 'gzip' | 'none';
 
 export interface SandboxMount {
-  readonly type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'volume';
+  readonly type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh' | 'volume';
   readonly target: string;
   readonly readonly: boolean;
   /** bind: of this chain (read-only lower, writes are thrown away) … */
@@ -96,15 +96,21 @@ export interface SandboxMount {
   readonly selection?: Selection;
   /** … or (`cooper run -v`) a host directory or file. */
   readonly handle?: string;
-  /** bind: path within chain, selection or handle; absolute. cache: unused. */
+  /** bind: path within chain, selection or handle; absolute. cache: path within the cache; absolute. */
   readonly source?: string;
   /** cache: key of the mount in the store (any text; the worker hashes it to a name). volume: seeded from the image's content at `target`. */
   readonly id?: string;
+  /** cache: what tells caches of one id apart: what they begin with, and whose they are. */
+  readonly variant?: string;
+  /** cache: a new one begins with these files. */
+  readonly seed?: Selection;
   readonly sharing?: 'shared' | 'private' | 'locked';
   /** tmpfs: bytes. */
   readonly size?: number;
   /** secret: an id given to `secret.put`. */
   readonly secret?: string;
+  /** ssh: said again in each `connection` event. */
+  readonly agent?: string;
   readonly uid?: number;
   readonly gid?: number;
   readonly mode?: number;
@@ -121,6 +127,8 @@ export interface SandboxParams {
   readonly user: string;
   readonly mounts: readonly SandboxMount[];
   readonly network: 'default' | 'none' | 'host';
+  /** All capabilities, no seccomp filter, no masked paths (RUN --security=insecure). */
+  readonly insecure?: boolean;
   readonly hostname: string;
   /** Lines for /etc/hosts besides the usual ones: `ip name`. */
   readonly hosts?: readonly string[];
@@ -250,6 +258,15 @@ export interface Requests {
   /** Sends a signal to the program of a running `sandbox.run`, named by its stream. */
   'sandbox.signal': { params: { stream: number; signal: number }; result: Record<string, never> };
 
+  /**
+   * Carries the bytes of one connection to an `ssh` mount, told by an event of its `sandbox.run`: data frames both ways, those of the worker with
+   * one byte (0) before the bytes. It ends with the connection; an empty frame of the builder's ends that. A connection that has ended in the
+   * meantime gives nothing, and no error.
+   */
+  'sandbox.connect': { params: { connection: number }; result: Record<string, never> };
+  /** Moves all cache mounts of these ids out of the way, as soon as no container uses them. */
+  'mount.discard': { params: { ids: readonly string[] }; result: Record<string, never> };
+
   /** What `cooper doctor` shows. */
   doctor: { params: Record<string, never>; result: { checks: readonly DoctorCheck[] } };
 }
@@ -266,5 +283,7 @@ export type WorkerEvent =
   | { readonly type: 'welcome'; readonly version: number; readonly build: string }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'started' }
+  /** Somebody in the container has connected to an `ssh` mount: `sandbox.connect` is to follow. */
+  | { readonly type: 'connection'; readonly agent: string; readonly connection: number }
   /** Bytes done so far of a long request. */
   | { readonly type: 'progress'; readonly current: number; readonly total: number };

@@ -34,6 +34,8 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'file.mkdir': true,
   'sandbox.run': true,
   'sandbox.signal': true,
+  'sandbox.connect': true,
+  'mount.discard': true,
   doctor: true,
 };
 
@@ -81,6 +83,6 @@ for (const error of read('errors.json') as WorkerError[]) {
 }
 
 test('every event of the worker has a type that we know', () => {
-  const known = ['welcome', 'warning', 'started', 'progress'];
+  const known = ['welcome', 'warning', 'started', 'connection', 'progress'];
   for (const { type } of read('events.json') as { type: string }[]) assert.ok(known.includes(type), type);
 });

@@ -2,8 +2,9 @@
 
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, configure_capability_in_ambient_set,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::error::{Doing, Error};
@@ -30,6 +31,43 @@ const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
 /// CVE-2022-24769; who is not root has none at once, but may gain the default ones through a setuid program.
 pub fn become_user(user: &User) -> Result<(), Error> {
     let doing = || "drop capabilities";
+    narrow_bounding_set()?;
+    become_ids(user)?;
+    let kept = if user.uid == 0 { DEFAULT } else { CapabilitySet::empty() };
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    clear_ambient()?;
+    set_capabilities(None, sets).doing(doing)
+}
+
+/// Becomes the user, with every capability that we have, whoever he is, and in every set, so that programs inherit them. Source: BuildKit,
+/// `WithInsecureSpec`.
+pub fn become_user_with_all(user: &User) -> Result<(), Error> {
+    let doing = || "keep capabilities";
+    set_keep_capabilities(true).doing(doing)?;
+    become_ids(user)?;
+    let all = capabilities(None).doing(doing)?.permitted;
+    let sets = CapabilitySets {
+        effective: all,
+        permitted: all,
+        inheritable: all,
+    };
+    set_capabilities(None, sets).doing(doing)?;
+    clear_ambient()?;
+    for one in all.iter() {
+        match configure_capability_in_ambient_set(one, true) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error).doing(doing),
+        }
+    }
+    Ok(())
+}
+
+fn narrow_bounding_set() -> Result<(), Error> {
+    let doing = || "drop capabilities";
     for number in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         if DEFAULT.contains(capability) {
@@ -42,6 +80,10 @@ pub fn become_user(user: &User) -> Result<(), Error> {
             Err(error) => return Err(error).doing(doing),
         }
     }
+    Ok(())
+}
+
+fn become_ids(user: &User) -> Result<(), Error> {
     let doing_ids = || format!("become user {}:{}", user.uid, user.gid);
     // The primary group is among them, as with Docker: a file whose group may do less than others is not opened by changing the group.
     let others = user.groups.iter().filter(|group| **group != user.gid);
@@ -53,17 +95,13 @@ pub fn become_user(user: &User) -> Result<(), Error> {
     set_thread_groups(&groups).doing(doing_ids)?;
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     set_thread_res_gid(gid, gid, gid).doing(doing_ids)?;
-    set_thread_res_uid(uid, uid, uid).doing(doing_ids)?;
-    let kept = if user.uid == 0 { DEFAULT } else { CapabilitySet::empty() };
-    let sets = CapabilitySets {
-        effective: kept,
-        permitted: kept,
-        inheritable: CapabilitySet::empty(),
-    };
+    set_thread_res_uid(uid, uid, uid).doing(doing_ids)
+}
+
+fn clear_ambient() -> Result<(), Error> {
     match clear_ambient_capability_set() {
         // Kernels without ambient capabilities have none set.
-        Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-        Err(error) => return Err(error).doing(doing),
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(error) => Err(error).doing(|| "drop capabilities"),
     }
-    set_capabilities(None, sets).doing(doing)
 }

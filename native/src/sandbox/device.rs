@@ -20,6 +20,16 @@ const NODES: [(&str, u32, u32); 6] = [
     ("urandom", 1, 9),
     ("tty", 5, 0),
 ];
+const MACHINE_NODES: [(&str, u32, u32); 6] = [
+    ("kmsg", 1, 11),
+    ("cuse", 10, 203),
+    ("fuse", 10, 229),
+    ("kvm", 10, 232),
+    ("net/tun", 10, 200),
+    ("loop-control", 10, 237),
+];
+const LOOP_MAJOR: u32 = 7;
+const LOOPS: u32 = 16;
 const LINKS: [(&str, &str); 6] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -42,12 +52,16 @@ pub struct Devices {
 
 impl Devices {
     /// `staging` is a place to hang a mount at for a moment.
-    pub fn prepare(user_namespace: bool, staging: &str) -> Result<Self, Error> {
+    pub fn prepare(user_namespace: bool, insecure: bool, staging: &str) -> Result<Self, Error> {
         let doing = || "make /dev";
         let plain = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
         let options = [("mode", Some("755")), ("size", Some("65536k"))];
         // A program may make nodes of any device, as in Docker, but opens none of them: here neither.
-        let harmless = plain | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let harmless = if insecure {
+            plain
+        } else {
+            plain | MountAttrFlags::MOUNT_ATTR_NODEV
+        };
         let directory =
             filesystem("tmpfs", &options, harmless | MountAttrFlags::MOUNT_ATTR_STRICTATIME).doing(doing)?;
         for (name, target) in LINKS {
@@ -55,6 +69,9 @@ impl Devices {
         }
         for (name, ..) in NODES {
             mknodat(&directory, name, FileType::RegularFile, Mode::from_raw_mode(0o666), 0).doing(doing)?;
+        }
+        if insecure && !user_namespace {
+            make_machine_nodes(&directory).doing(doing)?;
         }
         let nodes = if user_namespace {
             copy_nodes(c"/dev")
@@ -132,6 +149,20 @@ fn make_nodes(attributes: MountAttrFlags, staging: &str) -> rustix::io::Result<V
     // Only of a mount that hangs somewhere can a part be copied. It goes with the old root.
     hang(folder.as_fd(), staging)?;
     copies(folder.as_fd())
+}
+
+/// What mounting filesystems and running machines takes. They need not be there. Source: BuildKit, `WithInsecureSpec`.
+fn make_machine_nodes(directory: &OwnedFd) -> rustix::io::Result<()> {
+    mkdirat(directory, "net", Mode::from_raw_mode(0o755))?;
+    let mode = Mode::from_raw_mode(0o666);
+    for (name, major, minor) in MACHINE_NODES {
+        mknodat(directory, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
+    }
+    for number in 0..LOOPS {
+        let device = makedev(LOOP_MAJOR, number);
+        mknodat(directory, format!("loop{number}"), FileType::BlockDevice, mode, device)?;
+    }
+    Ok(())
 }
 
 /// In a user namespace no node can be made, and the machine's belong to nobody there.

@@ -74,7 +74,7 @@ fn prepare(
     let mut root = root::assemble(spec, &descriptors)?;
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;
-    enter_directory(&root, &spec.cwd)?;
+    enter_directory(&root, &spec.cwd, &user)?;
     let stubs = std::mem::take(&mut root.stubs);
     set_limits();
     // A kernel without keyrings has nothing to hide.
@@ -85,8 +85,12 @@ fn prepare(
     take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
     // The filter needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
-    syscalls::load_filter(filter).doing(|| "load the seccomp filter")?;
-    capabilities::become_user(&user)?;
+    if spec.insecure {
+        capabilities::become_user_with_all(&user)?;
+    } else {
+        syscalls::load_filter(filter).doing(|| "load the seccomp filter")?;
+        capabilities::become_user(&user)?;
+    }
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
     syscalls::reset_signals();
     syscalls::close_on_exec_from(3).doing(|| "close descriptors")?;
@@ -125,9 +129,9 @@ fn read_text(root: &Root, path: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Makes it where it is missing, as WORKDIR does, and makes sure that it lies within the root.
-fn enter_directory(root: &Root, path: &str) -> Result<(), Error> {
-    let directory = target::make_directories(root, path)?;
+/// Makes it where it is missing, owned by the user, and makes sure that it lies within the root.
+fn enter_directory(root: &Root, path: &str, user: &User) -> Result<(), Error> {
+    let directory = target::make_directories(root, path, user)?;
     fchdir(&directory).doing(|| format!("enter \"{path}\""))?;
     let current = rustix::process::getcwd(Vec::new()).doing(|| "read the current directory")?;
     if current.to_bytes().starts_with(b"/") {

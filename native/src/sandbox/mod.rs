@@ -1,6 +1,7 @@
 //! The container of a RUN. The worker makes all mounts, detached, and hands them to a supervisor (supervisor.rs), which is this binary again:
 //! a fresh process with one thread. Its child (init.rs) becomes the program, PID 1 of a pid namespace; when that ends, all in it ends.
 
+mod cache;
 mod capabilities;
 mod channel;
 mod device;
@@ -12,6 +13,7 @@ mod process;
 mod pump;
 mod root;
 mod seccomp;
+mod socket;
 mod spec;
 mod stub;
 mod supervisor;
@@ -31,7 +33,9 @@ use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::overlay;
-use crate::protocol::{Empty, Event, Mode, SandboxParams, SandboxResult, SandboxSignalParams};
+use crate::protocol::{
+    Empty, Event, Mode, MountDiscardParams, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams,
+};
 use crate::session::{Session, Snapshot, SnapshotState};
 
 use process::Supervisors;
@@ -46,6 +50,7 @@ pub use supervisor::main as supervise;
 pub struct Containers {
     supervisors: Arc<Supervisors>,
     running: Mutex<BTreeMap<u32, Arc<OwnedFd>>>,
+    connections: socket::Connections,
 }
 
 /// The upper directory of a running container; thrown away unless it is kept.
@@ -90,7 +95,9 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let started = nanoseconds();
     channel::send(&supervisor.socket, &spec, &descriptors)?;
     drop((root, stdio));
-    let outcome = attend(session, request, &supervisor, streams);
+    let outcome = mounts
+        .sockets
+        .serve(session, request, || attend(session, request, &supervisor, streams));
     let ended = nanoseconds();
     drop(supervisor);
     let outcome = outcome?;
@@ -196,6 +203,7 @@ fn spec_of(
         staging: session.staging()?,
         network,
         user_namespace: session.mode == Mode::Rootless,
+        insecure: params.insecure.unwrap_or(false),
         mounts: mounts
             .list
             .iter()
@@ -214,6 +222,20 @@ fn nanoseconds() -> u128 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos())
+}
+
+/// `sandbox.connect`.
+pub fn connect(session: &Session, params: SandboxConnectParams, request: &RequestContext) -> Result<Empty, Error> {
+    session
+        .containers
+        .connections
+        .relay(params.connection, request)
+        .map(|()| Empty {})
+}
+
+/// `mount.discard`.
+pub fn discard_caches(session: &Session, params: MountDiscardParams, request: &RequestContext) -> Result<Empty, Error> {
+    cache::discard(session, &params.ids, request).map(|()| Empty {})
 }
 
 /// `sandbox.signal`.

@@ -2,27 +2,28 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ring::digest::{SHA256, digest};
-use rustix::fs::{FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, flock, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, openat, openat2};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use crate::context::RequestContext;
-use crate::digest::Digest;
 use crate::error::{Doing, Error};
-use crate::lock::lock_file;
 use crate::network::Attachment;
 use crate::overlay;
-use crate::protocol::{Access, MountType, SandboxMount, SandboxParams, Sharing};
+use crate::protocol::{Access, MountType, SandboxMount, SandboxParams};
 use crate::session::{DIRECTORY, Session};
 use crate::store::make_directory;
 
+use super::cache;
 use super::files::{self, Files};
 use super::root::{copy, filesystem};
+use super::socket::Sockets;
 use super::volume;
 
 /// Docker's mode of a secret's file.
 const SECRET_MODE: u32 = 0o400;
+/// Docker's mode of an agent's socket.
+const SOCKET_MODE: u32 = 0o600;
 
 /// Mounts ready to be handed over, and what they need to be held until the container's end.
 pub struct Prepared<'a> {
@@ -30,6 +31,7 @@ pub struct Prepared<'a> {
     /// In the order of mounting: a path before what lies below it.
     pub list: Vec<super::spec::Mount>,
     session: &'a Session,
+    pub sockets: Sockets,
     /// Locks of cache mounts.
     held: Vec<OwnedFd>,
     /// Folders in `tmp/<lease>` that go with the container.
@@ -79,6 +81,7 @@ pub fn prepare<'a>(
     let mut prepared = Prepared {
         descriptors: Vec::new(),
         list: Vec::new(),
+        sockets: Sockets::default(),
         session,
         held,
         folders,
@@ -104,9 +107,16 @@ pub fn prepare<'a>(
         check_target(&clean(&mount.target))?;
         match mount.kind {
             MountType::Bind => bind(&mut prepared, mount)?,
-            MountType::Cache => cache(&mut prepared, mount, request)?,
+            MountType::Cache => {
+                let (directory, held) = cache::open(session, mount, &mut prepared.folders, request)?;
+                prepared.held.push(held);
+                let own = copy(directory.as_fd(), false).doing(|| "mount a cache")?;
+                let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
+                prepared.add(own, source, &mount.target, mount.readonly);
+            }
             MountType::Tmpfs => tmpfs(&mut prepared, mount)?,
             MountType::Secret => secret(&mut prepared, mount, &files)?,
+            MountType::Ssh => ssh(&mut prepared, mount, &files)?,
             MountType::Volume => {
                 let (_, folder) = prepared.folder("volume")?;
                 volume::seed(root, &clean(&mount.target), &folder)?;
@@ -196,89 +206,6 @@ fn within(handle: BorrowedFd<'_>, path: &str, target: &str) -> Result<OwnedFd, E
     }
 }
 
-/// A directory of the store that outlives the build. Its name is a digest: no id leads out of `mounts/`.
-fn cache(prepared: &mut Prepared<'_>, mount: &SandboxMount, request: &RequestContext) -> Result<(), Error> {
-    let session = prepared.session;
-    let id = mount.id.as_deref().unwrap_or(&mount.target);
-    let name = hex(id);
-    let name = match mount.sharing.unwrap_or(Sharing::Shared) {
-        Sharing::Shared => {
-            // Held shared, so that a locked one waits for us too.
-            prepared
-                .held
-                .push(lock_file(session, &format!("mount-{name}"), false, &request.cancel)?);
-            name
-        }
-        Sharing::Locked => {
-            prepared
-                .held
-                .push(lock_file(session, &format!("mount-{name}"), true, &request.cancel)?);
-            name
-        }
-        Sharing::Private => {
-            let (name, lock) = private(session, &name)?;
-            prepared.held.push(lock);
-            name
-        }
-    };
-    let path = format!("mounts/{name}");
-    let fresh = rustix::fs::mkdirat(session.store.root(), &path, Mode::RWXU);
-    let directory = match fresh {
-        Ok(()) | Err(Errno::EXIST) => {
-            openat(session.store.root(), &path, DIRECTORY, Mode::empty()).doing(|| "open a cache mount")?
-        }
-        Err(error) => return Err(error).doing(|| "make a cache mount"),
-    };
-    if fresh.is_ok() {
-        let (uid, gid) = (
-            Uid::from_raw(mount.uid.unwrap_or(0)),
-            Gid::from_raw(mount.gid.unwrap_or(0)),
-        );
-        fchown(&directory, Some(uid), Some(gid)).doing(|| "give a cache mount its owner")?;
-        fchmod(&directory, Mode::from_raw_mode(mount.mode.unwrap_or(0o755)))
-            .doing(|| "set the mode of a cache mount")?;
-    }
-    let own = copy(directory.as_fd(), false).doing(|| "mount a cache")?;
-    let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
-    prepared.add(own, source, &mount.target, mount.readonly);
-    Ok(())
-}
-
-/// The first of the numbered ones that nobody uses.
-fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
-    for number in 0..1024 {
-        let numbered = if number == 0 {
-            name.to_owned()
-        } else {
-            format!("{name}-{number}")
-        };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock = openat(
-            session.store.root(),
-            format!("locks/mount-{numbered}"),
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )
-        .doing(|| "open the lock of a cache mount")?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((numbered, lock)),
-            Err(Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error).doing(|| "lock a cache mount"),
-        }
-    }
-    Err(Error::user(
-        "CACHE_MOUNT_INVALID",
-        "all private copies of a cache mount are in use",
-    ))
-}
-
-fn hex(id: &str) -> String {
-    let bytes = digest(&SHA256, id.as_bytes());
-    let mut array = [0; 32];
-    array.copy_from_slice(bytes.as_ref());
-    Digest::from_bytes(&array).hex().to_owned()
-}
-
 fn tmpfs(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> {
     let size = mount.size.map(|size| size.to_string());
     let mode = format!("{:o}", mount.mode.unwrap_or(0o1777));
@@ -308,6 +235,25 @@ fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> R
         readonly: true,
     };
     prepared.list.push(part);
+    Ok(())
+}
+
+/// The socket of an agent. Who connects to it is answered by the builder (socket.rs).
+fn ssh(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Result<(), Error> {
+    let agent = mount
+        .agent
+        .as_deref()
+        .ok_or_else(|| Error::internal("an ssh mount without agent"))?;
+    let name = format!("agent-{}", prepared.list.len());
+    let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+    let mode = mount.mode.unwrap_or(SOCKET_MODE) & 0o777;
+    prepared.sockets.listen(files, &name, agent, mode, owner)?;
+    prepared.list.push(super::spec::Mount {
+        descriptor: 0,
+        within: Some(format!("/{name}")),
+        target: clean(&mount.target),
+        readonly: false,
+    });
     Ok(())
 }
 

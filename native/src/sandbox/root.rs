@@ -33,13 +33,13 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
     // What needs the machine's view is made before it is left: a procfs in a user namespace, for one, wants to see another.
     let proc = filesystem("proc", &[], HARMLESS).doing(|| "mount /proc")?;
-    let sys = sysfs().doing(|| "mount /sys")?;
-    let devices = device::Devices::prepare(spec.user_namespace, &spec.staging)?;
+    let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
+    let devices = device::Devices::prepare(spec.user_namespace, spec.insecure, &spec.staging)?;
     let mounts = prepare_all(spec, descriptors)?;
     let root = descriptors
         .get(ROOT)
         .ok_or_else(|| Error::internal("no root filesystem"))?;
-    enter(root.as_fd(), &spec.staging)?;
+    enter(root.as_fd(), spec)?;
     let directory = openat(
         CWD,
         "/",
@@ -56,7 +56,9 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     attach_own(&mut root, sys.as_fd(), "/sys")?;
     attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
     devices.finish(&mut root)?;
-    mask::mask(&root, &devices)?;
+    if !spec.insecure {
+        mask::mask(&root, &devices)?;
+    }
     for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {
         attach_asked(&mut root, descriptor.as_fd(), mount, &devices)?;
     }
@@ -90,12 +92,17 @@ pub fn copy(place: BorrowedFd<'_>, recursive: bool) -> rustix::io::Result<OwnedF
 }
 
 /// On the machine's network in a user namespace no sysfs can be made; then it is the machine's, read-only.
-fn sysfs() -> rustix::io::Result<OwnedFd> {
-    match filesystem("sysfs", &[], HARMLESS | MountAttrFlags::MOUNT_ATTR_RDONLY) {
+fn sysfs(writable: bool) -> rustix::io::Result<OwnedFd> {
+    let readonly = if writable {
+        MountAttrFlags::empty()
+    } else {
+        MountAttrFlags::MOUNT_ATTR_RDONLY
+    };
+    match filesystem("sysfs", &[], HARMLESS | readonly) {
         Err(Errno::PERM) => {
             let machine = openat(CWD, "/sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             let sys = copy(machine.as_fd(), true)?;
-            set(sys.as_fd(), HARMLESS | MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
+            set(sys.as_fd(), HARMLESS | readonly, true)?;
             Ok(sys)
         }
         other => other,
@@ -128,7 +135,7 @@ fn prepare_all(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Err
         } else {
             MountAttrFlags::empty()
         };
-        set(own.as_fd(), readonly | MountAttrFlags::MOUNT_ATTR_NODEV, true).doing(doing)?;
+        set(own.as_fd(), readonly | nodev(spec), true).doing(doing)?;
         prepared.push(own);
     }
     Ok(prepared)
@@ -157,12 +164,21 @@ pub fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
     place(mount, staging.as_fd())
 }
 
+/// Who was allowed to be insecure may open devices.
+fn nodev(spec: &Spec) -> MountAttrFlags {
+    if spec.insecure {
+        MountAttrFlags::empty()
+    } else {
+        MountAttrFlags::MOUNT_ATTR_NODEV
+    }
+}
+
 /// Leaves the machine: afterwards the root is the container's, and there is no way back.
-fn enter(root: BorrowedFd<'_>, staging: &str) -> Result<(), Error> {
+fn enter(root: BorrowedFd<'_>, spec: &Spec) -> Result<(), Error> {
     let doing = || "enter the root filesystem";
     // Nodes of the image, and those that the program makes, open nothing of the machine: no cgroup of devices is needed.
-    set(root, MountAttrFlags::MOUNT_ATTR_NODEV, false).doing(doing)?;
-    hang(root, staging).doing(doing)?;
+    set(root, nodev(spec), false).doing(doing)?;
+    hang(root, &spec.staging).doing(doing)?;
     fchdir(root).doing(doing)?;
     pivot_root(".", ".").doing(doing)?;
     // The old root lies over the new one now.

@@ -21,6 +21,8 @@ pub struct Spec {
     pub network: Option<usize>,
     /// In a user namespace no device node can be made, and the machine's are bound.
     pub user_namespace: bool,
+    /// All capabilities, no filter, nothing masked.
+    pub insecure: bool,
     pub mounts: Vec<Mount>,
 }
 

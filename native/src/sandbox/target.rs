@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fstat, mkdirat, openat, openat2, readlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chownat, fstat, mkdirat, openat,
+    openat2, readlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
@@ -12,6 +13,7 @@ use crate::error::{Doing, Error};
 
 use super::root::PROC_MAGIC;
 use super::spec::{Stubs, Touched};
+use super::user::User;
 
 const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
@@ -69,7 +71,7 @@ impl Root {
         let mut path = path.to_owned();
         for _ in 0..MOST_LINKS {
             let (above, name) = split(&path);
-            let parent = walk(self, above, true, MOST_LINKS)?;
+            let parent = walk(self, above, &For::Mount, MOST_LINKS)?;
             if let Some(next) = follow(above, &parent, name)? {
                 path = next;
                 continue;
@@ -131,14 +133,22 @@ pub fn place(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> rustix::io::Resul
     move_mount(mount, c"", target, c"", by_descriptor)
 }
 
-/// Opens a directory; makes it and its parents, 0755, where they are missing.
-pub fn make_directories(root: &Root, path: &str) -> Result<OwnedFd, Error> {
+/// Opens a directory; makes it and its parents, 0755 and the user's, where they are missing. Source: BuildKit, `runcExecutor.Run`.
+pub fn make_directories(root: &Root, path: &str, user: &User) -> Result<OwnedFd, Error> {
     let mut scratch = Root {
         directory: clone(&root.directory)?,
         names: clone(&root.names)?,
         stubs: Stubs::default(),
     };
-    walk(&mut scratch, path, false, MOST_LINKS)
+    walk(&mut scratch, path, &For::User(user), MOST_LINKS)
+}
+
+/// What directories are made for.
+enum For<'a> {
+    /// They go again.
+    Mount,
+    /// They stay.
+    User(&'a User),
 }
 
 fn clone(descriptor: &OwnedFd) -> Result<OwnedFd, Error> {
@@ -146,7 +156,7 @@ fn clone(descriptor: &OwnedFd) -> Result<OwnedFd, Error> {
 }
 
 /// Goes down one name at a time, each resolved from the root, so that a symlink in the middle leads where it leads the program.
-fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd, Error> {
+fn walk(root: &mut Root, path: &str, made_for: &For<'_>, links: u32) -> Result<OwnedFd, Error> {
     match root.find(path) {
         Ok(found) if is_directory(found.as_fd())? => return Ok(found),
         Ok(_) => {
@@ -169,12 +179,12 @@ fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd,
     if name.is_empty() {
         return Err(Error::internal("the container has no root"));
     }
-    let parent = walk(root, above, stubs, links)?;
+    let parent = walk(root, above, made_for, links)?;
     if let Some(next) = follow(above, &parent, name)? {
-        return walk(root, &next, stubs, links - 1);
+        return walk(root, &next, made_for, links - 1);
     }
     let before = fstat(&parent).doing(|| "stat a directory")?;
-    if stubs {
+    if matches!(made_for, For::Mount) {
         root.remember(&parent)?;
     }
     mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing(|| format!("make \"{path}\""))?;
@@ -185,10 +195,17 @@ fn walk(root: &mut Root, path: &str, stubs: bool, links: u32) -> Result<OwnedFd,
         Mode::empty(),
     )
     .doing(|| format!("open \"{path}\""))?;
-    if stubs {
-        restore_time(&parent, &before)?;
-        let place = root.name_of(&made)?;
-        root.stubs.made.push(place);
+    match made_for {
+        For::Mount => {
+            restore_time(&parent, &before)?;
+            let place = root.name_of(&made)?;
+            root.stubs.made.push(place);
+        }
+        For::User(user) => {
+            let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+            chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                .doing(|| format!("give \"{path}\" its owner"))?;
+        }
     }
     Ok(made)
 }

@@ -1,26 +1,30 @@
-import type { BindMountSpec, ExecSpec, MountSpec, NetworkMode, Spec } from '../../graph/spec.ts';
+import type { Permission } from '../../build-options.ts';
+import { BuildError } from '../../diagnostics/build-error.ts';
+import type { BindMountSpec, ExecSpec, MountSpec, NetworkMode, SecurityMode, Spec } from '../../graph/spec.ts';
 import { type Vertex, vertex } from '../../graph/vertex.ts';
 import { commandLine, withShell } from '../command-line.ts';
 import { inlineVertex } from '../copy-files.ts';
 import { epochOf } from '../epoch.ts';
-import { listFlag, textFlag } from '../flags.ts';
-import { lowerMount } from '../mounts.ts';
+import { type FlagValue, listFlag, textFlag } from '../flags.ts';
+import { lowerMounts } from '../mounts.ts';
 import { addHistory, type StageState, workingDirectory } from '../stage-state.ts';
 import { invalid, rangeOf, type Step, unsupported } from '../step.ts';
 import { stepName, summaryOf } from '../step-name.ts';
+import { didYouMean } from '../suggestion.ts';
 
-const networkModes: readonly string[] = ['default', 'none', 'host'] satisfies NetworkMode[];
+const networkModes: readonly NetworkMode[] = ['default', 'none', 'host'];
+const securityModes: readonly SecurityMode[] = ['sandbox', 'insecure'];
 /** Where a heredoc that begins with `#!` is shown to the step. Source: BuildKit, `dispatchRun`. */
 const scriptDirectory = '/dev/pipes';
 
 /** RUN. */
 export function lowerRun(step: Step): void {
   const { state, build } = step;
-  refuseUnbuilt(step);
+  refuseDevices(step);
   const inputs: Vertex<Spec>[] = [state.vertex];
   const program = readProgram(step, inputs);
-  const mounts = [...program.mounts, ...listFlag(step, 'mount').map((flag) => lowerMount(step, flag, inputs))];
-  const env = [...state.scope].map(([name, value]) => `${name}=${value}`);
+  const mounts = [...program.mounts, ...lowerMounts(step, listFlag(step, 'mount'), inputs)];
+  const env = environment(state, mounts);
   const spec: ExecSpec = {
     kind: 'exec',
     argv: program.argv,
@@ -30,6 +34,7 @@ export function lowerRun(step: Step): void {
     user: state.config.User ?? '',
     mounts,
     network: networkMode(step),
+    security: securityMode(step),
     hosts: build.hosts,
     ...(build.hostname !== undefined && { hostname: build.hostname }),
     platform: state.platform,
@@ -77,31 +82,50 @@ function declaredArgs({ args, scope }: StageState): readonly string[] {
   return [`|${args.size}`, ...[...args].map(([name, value]) => `${name}=${scope.get(name) ?? value ?? ''}`)];
 }
 
-function networkMode(step: Step): NetworkMode {
-  const flag = textFlag(step, 'network');
-  if (!flag) return step.build.network;
-  const mode = flag.value.toLowerCase();
-  if (!isNetworkMode(mode)) {
-    throw invalid(step, `"${flag.value}" is not a network`, { range: flag.range, hint: 'a network is default, none or host' });
-  }
-  if (mode === 'host' && step.build.network !== 'host') {
-    throw unsupported(step, 'a Dockerfile may not take the network of the host by itself', {
-      range: flag.range,
-      hint: 'if you trust it, build with "--network host"',
-    });
-  }
-  // "default" is what the build has: BuildKit leaves its network as it is then.
-  return mode === 'default' ? step.build.network : mode;
+/** What the program gets. The first socket of an agent is the one that clients look for, unless the stage says otherwise. */
+function environment({ scope }: StageState, mounts: readonly MountSpec[]): readonly string[] {
+  const env = [...scope].map(([name, value]) => `${name}=${value}`);
+  const agent = mounts.find((mount) => mount.type === 'ssh');
+  return agent && !scope.has('SSH_AUTH_SOCK') ? [...env, `SSH_AUTH_SOCK=${agent.target}`] : env;
 }
 
-const isNetworkMode = (text: string): text is NetworkMode => networkModes.includes(text);
+function networkMode(step: Step): NetworkMode {
+  const flag = textFlag(step, 'network');
+  // "default" is what the build has: BuildKit leaves its network as it is then.
+  const mode = flag ? modeOf(step, flag, networkModes, 'network') : 'default';
+  if (mode === 'default') return step.build.network;
+  if (flag && mode === 'host' && step.build.network !== 'host') requireAllowed(step, flag, 'network.host');
+  return mode;
+}
 
-function refuseUnbuilt(step: Step): void {
-  const security = textFlag(step, 'security');
-  if (security && security.value !== 'sandbox' && security.value !== 'insecure') {
-    throw invalid(step, `"--security" is "sandbox" or "insecure", not "${security.value}"`, { range: security.range });
-  }
-  if (security?.value === 'insecure') throw unsupported(step, '"--security=insecure" is not built yet', { range: security.range });
+function securityMode(step: Step): SecurityMode {
+  const flag = textFlag(step, 'security');
+  if (!flag) return 'sandbox';
+  const mode = modeOf(step, flag, securityModes, 'way of running');
+  if (mode === 'insecure') requireAllowed(step, flag, 'security.insecure');
+  return mode;
+}
+
+function modeOf<T extends string>(step: Step, { value, range }: FlagValue, known: readonly T[], what: string): T {
+  const mode = known.find((each) => each === value);
+  if (mode) return mode;
+  throw invalid(step, `"${value}" is no ${what}`, { range, hint: didYouMean(value, known) ?? `it is ${known.join(' or ')}` });
+}
+
+/** What takes a container's walls down is the user's to say, not the Dockerfile's. */
+function requireAllowed(step: Step, { value, range }: FlagValue, permission: Permission): void {
+  if (step.build.allow.includes(permission)) return;
+  throw new BuildError('NOT_ALLOWED', `RUN asks for "${value}", which was not allowed`, {
+    range,
+    hint: `if you trust this Dockerfile, build with "--allow ${permission}"`,
+  });
+}
+
+function refuseDevices(step: Step): void {
   const [device] = listFlag(step, 'device');
-  if (device) throw unsupported(step, '"--device" is not built yet', { range: device.range });
+  if (!device) return;
+  throw unsupported(step, 'devices of the machine cannot be given to a RUN', {
+    range: device.range,
+    hint: 'do what needs the device in a container of the finished image',
+  });
 }

@@ -58,7 +58,7 @@ for (const trigger of ['NONSENSE x', 'RUN a\nRUN b', 'FROM debian', 'ONBUILD RUN
 
 test('ONBUILD: what fails in a trigger is shown at the FROM', async () => {
   await assert.rejects(
-    planOf('# note\nFROM parent', {}, withTriggers('RUN --mount=type=ssh x')),
+    planOf('# note\nFROM parent', {}, withTriggers('RUN --device=a/b=c x')),
     (error: unknown) =>
       (error as { code?: string }).code === 'UNSUPPORTED' && (error as { range: { start: { line: number } } }).range.start.line === 2,
   );

@@ -61,7 +61,23 @@ testPlans('RUN', [
     options: { network: 'host' },
     layers: [{ network: 'host' }],
   },
-  { name: 'may say that it is sandboxed', text: 'FROM debian\nRUN --security=sandbox x', layers: [{ kind: 'exec' }] },
+  {
+    name: 'may say that it is sandboxed',
+    text: 'FROM debian\nRUN --security=sandbox x',
+    layers: [{ network: 'default', security: 'sandbox' }],
+  },
+  {
+    name: 'has what was allowed',
+    text: 'FROM debian\nRUN --network=host --security=insecure x',
+    options: { allow: ['network.host', 'security.insecure'] },
+    layers: [{ network: 'host', security: 'insecure' }],
+  },
+  {
+    name: 'has the network of the machine in a build on that',
+    text: 'FROM debian\nRUN --network=host x',
+    options: { network: 'host' },
+    layers: [{ network: 'host' }],
+  },
   {
     name: 'gives a heredoc to the shell as one argument',
     text: 'FROM debian\nRUN <<EOF\na $X\nb\nEOF',
@@ -78,6 +94,16 @@ testPlans('RUN', [
     name: 'gives a heredoc within a command back to the shell',
     text: 'FROM debian\nRUN cat <<EOF > /f\na\nEOF',
     layers: [{ argv: ['/bin/sh', '-c', 'cat <<EOF > /f\na\nEOF'] }],
+  },
+  {
+    name: 'leaves the tabs of <<- to the shell, but not those of its end',
+    text: 'FROM debian\nRUN cat <<-EOF\n\t\ta\n\tEOF',
+    layers: [{ argv: ['/bin/sh', '-c', 'cat <<-EOF\n\t\ta\nEOF'] }],
+  },
+  {
+    name: 'takes a heredoc for another descriptor as the command, too',
+    text: 'FROM debian\nRUN 3<<"E F"\na\nE F',
+    layers: [{ argv: ['/bin/sh', '-c', 'a\n'] }],
   },
   {
     name: 'gives two heredocs back to the shell',
@@ -97,7 +123,7 @@ testPlans('RUN', [
 ]);
 
 const mounts = (...list: readonly object[]): readonly Readonly<Record<string, unknown>>[] => [{ mounts: list }];
-const cache = { type: 'cache', target: '/c', id: '/c', sharing: 'shared', readonly: false, uid: 0, gid: 0, mode: 0o755 };
+const cache = { type: 'cache', target: '/c', id: '//c', sharing: 'shared', readonly: false, source: '/' };
 const secret = { type: 'secret', id: 'k', target: '/run/secrets/k', required: false, uid: 0, gid: 0, mode: 0o400 };
 
 testPlans('RUN --mount', [
@@ -131,7 +157,7 @@ testPlans('RUN --mount', [
   {
     name: 'cache has all its fields',
     text: 'FROM debian\nRUN --mount=type=cache,target=/c,id=i,sharing=locked,uid=1,gid=2,mode=0700,ro x',
-    layers: mounts({ ...cache, id: 'i', sharing: 'locked', uid: 1, gid: 2, mode: 0o700, readonly: true }),
+    layers: mounts({ ...cache, id: '/i', sharing: 'locked', readonly: true, owner: { uid: 1, gid: 2, mode: 0o700 } }),
   },
   {
     name: 'cache is within the namespace of the build',
@@ -142,7 +168,40 @@ testPlans('RUN --mount', [
   {
     name: 'tmpfs has a size',
     text: 'FROM debian\nRUN --mount=type=tmpfs,target=/t,size=64m --mount=type=tmpfs,target=/u x',
-    layers: mounts({ type: 'tmpfs', target: '/t', size: 67108864 }, { type: 'tmpfs', target: '/u' }),
+    layers: mounts({ type: 'tmpfs', target: '/t', readonly: false, size: 67108864 }, { type: 'tmpfs', target: '/u', readonly: false }),
+  },
+  {
+    name: 'cache begins with files of a stage',
+    text: 'FROM scratch AS a\nCOPY x /\nFROM debian\nRUN --mount=type=cache,target=/c,from=a,source=b,uid=1 x',
+    layers: [{}, ...mounts({ ...cache, source: '/b', input: 1 })],
+  },
+  {
+    name: 'cache shows a part of itself',
+    text: 'FROM debian\nRUN --mount=type=cache,target=/c,source=../b x',
+    layers: mounts({ ...cache, source: '/b' }),
+  },
+  {
+    name: 'ssh is a socket, counted among all of them',
+    text: 'FROM debian\nRUN --mount=type=ssh,id=k,target=a/s,uid=3,mode=07777,required --mount=type=ssh x',
+    layers: [
+      {
+        mounts: [
+          { type: 'ssh', id: 'k', target: '/a/s', required: true, uid: 3, gid: 0, mode: 0o777 },
+          { type: 'ssh', id: 'default', target: '/run/buildkit/ssh_agent.1', required: false, uid: 0, gid: 0, mode: 0o600 },
+        ],
+        env: [...env, 'SSH_AUTH_SOCK=/a/s'],
+      },
+    ],
+  },
+  {
+    name: 'ssh leaves the variable of the stage as it is',
+    text: 'FROM debian\nENV SSH_AUTH_SOCK=/mine\nRUN --mount=type=ssh x',
+    layers: [{ env: [...env, 'SSH_AUTH_SOCK=/mine'] }],
+  },
+  {
+    name: 'secret is not looked for in WORKDIR',
+    text: 'FROM app\nRUN --mount=type=secret,id=k,target=k x',
+    layers: mounts({ ...secret, target: '/k' }),
   },
   { name: 'secret is a file in /run/secrets', text: 'FROM debian\nRUN --mount=type=secret,id=k x', layers: mounts(secret) },
   {
@@ -168,12 +227,17 @@ testPlans('RUN --mount', [
   {
     name: 'expands values',
     text: 'FROM debian\nARG d=/c\nRUN --mount=type=cache,target=$d,id=$d x',
-    layers: mounts(cache),
+    layers: mounts({ ...cache, id: '//c' }),
   },
   {
     name: 'quotes a field that has a comma',
-    text: `FROM debian\nRUN --mount='type=cache,"target=/c,d"' x`,
-    layers: mounts({ ...cache, target: '/c,d', id: '/c,d' }),
+    text: `FROM debian\nRUN --mount=type=cache,\\"target=/c,d\\" x`,
+    layers: mounts({ ...cache, target: '/c,d', id: '//c,d' }),
+  },
+  {
+    name: 'has no quotes of its own',
+    text: `FROM debian\nRUN --mount="type=cache,target=/c d" x`,
+    layers: mounts({ ...cache, target: '/c d', id: '//c d' }),
   },
 ]);
 
@@ -187,7 +251,7 @@ testErrors('RUN', [
   invalidMount('knows the nearest field', 'type=cache,tarqet=/c', /"target"/),
   invalidMount('knows the nearest type', 'type=cahce,target=/c', /"cache"/),
   invalidMount('knows the nearest way of sharing', 'type=cache,target=/c,sharing=lockd', /"locked"/),
-  invalidMount('refuses a field of another type', 'type=bind,target=/c,size=1', /its fields are/),
+  invalidMount('refuses a field of another type', 'type=bind,target=/c,size=1', /for mounts of type tmpfs/),
   invalidMount('refuses a field without its value', 'type=bind,target'),
   invalidMount('refuses a mode that is not octal', 'type=cache,target=/c,mode=9'),
   invalidMount('refuses an id that is too large', 'type=cache,target=/c,uid=4294967296'),
@@ -195,17 +259,22 @@ testErrors('RUN', [
   invalidMount('refuses a secret without a name', 'type=secret'),
   invalidMount('refuses a secret with two names', 'type=secret,id=a,source=b'),
   invalidMount('refuses what is neither true nor false', 'target=/c,ro=maybe'),
-  invalidMount('refuses both of two opposites', 'target=/c,ro,rw'),
-  { name: 'knows no ssh mounts yet', text: run('--mount=type=ssh'), code: 'UNSUPPORTED', at: '2:5' },
-  { name: 'knows no filled caches yet', text: run('--mount=type=cache,from=busybox,target=/c'), code: 'UNSUPPORTED', at: '2:5' },
-  { name: 'is not insecure yet', text: run('--security=insecure'), code: 'UNSUPPORTED', at: '2:5' },
-  { name: 'has no devices yet', text: run('--device=a/b=c'), code: 'UNSUPPORTED', at: '2:5' },
+  invalidMount('has no source for ssh', 'type=ssh,source=a'),
   {
-    name: 'may not take the network of the host by itself',
-    text: run('--network=host'),
-    code: 'UNSUPPORTED',
+    name: 'is insecure only where that is allowed',
+    text: run('--security=insecure'),
+    options: { allow: ['network.host'] },
+    code: 'NOT_ALLOWED',
     at: '2:5',
-    hint: /--network host/,
+    hint: /--allow security.insecure/,
+  },
+  { name: 'has no devices', text: run('--device=a/b=c'), code: 'UNSUPPORTED', at: '2:5' },
+  {
+    name: 'has the network of the machine only where that is allowed',
+    text: run('--network=host'),
+    code: 'NOT_ALLOWED',
+    at: '2:5',
+    hint: /--allow network.host/,
   },
   {
     name: 'refuses a later stage',

@@ -1,0 +1,137 @@
+//! Cache mounts: directories of the store that outlive the build. Their names are digests: no id leads out of `mounts/`.
+
+use std::os::fd::OwnedFd;
+
+use ring::digest::{SHA256, digest};
+use rustix::fs::{FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, flock, openat, renameat_with};
+use rustix::io::Errno;
+
+use crate::context::RequestContext;
+use crate::digest::Digest;
+use crate::error::{Doing, Error};
+use crate::lock::lock_file;
+use crate::protocol::{SandboxMount, Sharing, StoreDiscardParams};
+use crate::session::{DIRECTORY, Session};
+use crate::store::make_directory;
+use crate::store_requests;
+
+/// How many containers may have a private one of the same name.
+const MOST_PRIVATE: u32 = 1024;
+
+/// The directory of a mount, made where it is missing, and its lock. `folders` gets those that are to go if something fails.
+pub fn open(
+    session: &Session,
+    mount: &SandboxMount,
+    folders: &mut Vec<String>,
+    request: &RequestContext,
+) -> Result<(OwnedFd, OwnedFd), Error> {
+    let name = name_of(mount);
+    let (name, held) = match mount.sharing.unwrap_or(Sharing::Shared) {
+        // Held shared, so that a locked one waits for us too.
+        Sharing::Shared => {
+            let held = lock_file(session, &format!("mount-{name}"), false, &request.cancel)?;
+            (name, held)
+        }
+        Sharing::Locked => {
+            let held = lock_file(session, &format!("mount-{name}"), true, &request.cancel)?;
+            (name, held)
+        }
+        Sharing::Private => private(session, &name)?,
+    };
+    let path = format!("mounts/{name}");
+    let directory = match openat(session.store.root(), &path, DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT) => {
+            make(session, mount, &path, folders)?;
+            openat(session.store.root(), &path, DIRECTORY, Mode::empty())
+        }
+        other => other,
+    };
+    Ok((directory.doing(|| "open a cache mount")?, held))
+}
+
+/// Made aside, so that nobody sees it half filled. Where another was faster, its one is taken.
+fn make(session: &Session, mount: &SandboxMount, path: &str, folders: &mut Vec<String>) -> Result<(), Error> {
+    let aside = session.temporary_name("cache");
+    make_directory(session.temporary(), &aside)?;
+    folders.push(aside.clone());
+    let doing = || "make a cache mount";
+    let directory = openat(session.temporary(), &aside, DIRECTORY, Mode::empty()).doing(doing)?;
+    fchmod(&directory, Mode::from_raw_mode(0o755)).doing(doing)?;
+    if let Some(seed) = &mount.seed {
+        crate::copy::materialize::materialize(session, seed, &directory)?;
+    }
+    if mount.uid.is_some() || mount.gid.is_some() || mount.mode.is_some() {
+        let (uid, gid) = (
+            Uid::from_raw(mount.uid.unwrap_or(0)),
+            Gid::from_raw(mount.gid.unwrap_or(0)),
+        );
+        fchown(&directory, Some(uid), Some(gid)).doing(|| "give a cache mount its owner")?;
+        fchmod(&directory, Mode::from_raw_mode(mount.mode.unwrap_or(0o755)))
+            .doing(|| "set the mode of a cache mount")?;
+    }
+    let root = session.store.root();
+    match renameat_with(session.temporary(), &aside, root, path, RenameFlags::NOREPLACE) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).doing(doing),
+    }
+}
+
+/// `<digest of the id>`, and behind a dot that of the variant.
+fn name_of(mount: &SandboxMount) -> String {
+    let id = hex(mount.id.as_deref().unwrap_or(&mount.target));
+    match &mount.variant {
+        None => id,
+        Some(variant) => format!("{id}.{}", hex(variant)),
+    }
+}
+
+/// The first of the numbered ones that nobody uses.
+fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
+    for number in 0..MOST_PRIVATE {
+        let numbered = if number == 0 {
+            name.to_owned()
+        } else {
+            format!("{name}-{number}")
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock = openat(
+            session.store.root(),
+            format!("locks/mount-{numbered}"),
+            flags,
+            Mode::RUSR | Mode::WUSR,
+        )
+        .doing(|| "open the lock of a cache mount")?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok((numbered, lock)),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error).doing(|| "lock a cache mount"),
+        }
+    }
+    Err(Error::user(
+        "CACHE_MOUNT_INVALID",
+        "all private copies of a cache mount are in use",
+    ))
+}
+
+/// Moves all caches of these ids, whatever they began with, out of the way. Whoever uses one is waited for.
+pub fn discard(session: &Session, ids: &[String], request: &RequestContext) -> Result<(), Error> {
+    let wanted: Vec<String> = ids.iter().map(|id| hex(id)).collect();
+    for name in session.store.names("mounts")? {
+        let of_id = name.split(['.', '-']).next().unwrap_or_default();
+        if !wanted.iter().any(|id| id == of_id) {
+            continue;
+        }
+        let lock = format!("mount-{name}");
+        let _held = lock_file(session, &lock, true, &request.cancel)?;
+        let paths = vec![format!("mounts/{name}")];
+        store_requests::discard(session, StoreDiscardParams { paths })?;
+    }
+    Ok(())
+}
+
+fn hex(id: &str) -> String {
+    let bytes = digest(&SHA256, id.as_bytes());
+    let mut array = [0; 32];
+    array.copy_from_slice(bytes.as_ref());
+    Digest::from_bytes(&array).hex().to_owned()
+}

@@ -1,0 +1,101 @@
+import { BuildError } from '../diagnostics/build-error.ts';
+import type { CacheMountSpec, ExecSpec, MountSpec, Spec } from '../graph/spec.ts';
+import type { Vertex } from '../graph/vertex.ts';
+import type { SandboxMount } from '../worker/protocol.ts';
+import type { Worker } from '../worker/worker.ts';
+import { contentOfSelection, wholeOf } from './content.ts';
+import type { ExecuteContext } from './context.ts';
+import { allPacked, type Result, sourceOf } from './filesystem.ts';
+
+/**
+ * The mounts without the optional secrets and agents that nobody gave: they are silently absent, as in BuildKit. Throws SECRET_MISSING and
+ * SSH_MISSING.
+ */
+export const givenMounts = (
+  vertex: Vertex<Spec>,
+  { mounts }: ExecSpec,
+  { secrets, agents }: Pick<ExecuteContext, 'secrets' | 'agents'>,
+): readonly MountSpec[] =>
+  mounts.filter((mount) => {
+    if (mount.type !== 'secret' && mount.type !== 'ssh') return true;
+    if (mount.type === 'secret' ? secrets.has(mount.id) : agents.has(mount.id)) return true;
+    if (!mount.required) return false;
+    throw mount.type === 'secret' ? missingSecret(vertex, mount.id) : missingAgent(vertex, mount.id);
+  });
+
+const missingSecret = ({ origin: range }: Vertex<Spec>, id: string): BuildError =>
+  new BuildError('SECRET_MISSING', `the secret "${id}" was not given`, {
+    range,
+    hint: `give it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`,
+  });
+
+const missingAgent = ({ origin: range }: Vertex<Spec>, id: string): BuildError =>
+  new BuildError('SSH_MISSING', `no agent "${id}" was given`, {
+    range,
+    hint: id === 'default' ? 'give yours with --ssh default' : `give one with --ssh ${id}=SOCKET, or a key with --ssh ${id}=KEYFILE`,
+  });
+
+/** Which secrets the program finds in its environment, by the name of the variable. */
+export const secretEnvOf = (mounts: readonly MountSpec[]): Record<string, string> =>
+  Object.fromEntries(mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined ? [[mount.env, mount.id]] : [])));
+
+/** Secrets and sockets lie over other mounts, wherever they stand in the RUN. Source: BuildKit, client/llb, `ExecOp.Marshal`. */
+export async function sandboxMounts(
+  mounts: readonly MountSpec[],
+  inputs: readonly Result[],
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<SandboxMount[]> {
+  const order = { bind: 0, cache: 0, tmpfs: 0, secret: 1, ssh: 2 } as const;
+  const sorted = mounts.toSorted((a, b) => order[a.type] - order[b.type]);
+  return (await Promise.all(sorted.map((mount) => mountOf(mount, inputs, context, signal)))).flat();
+}
+
+async function mountOf(mount: MountSpec, inputs: readonly Result[], context: ExecuteContext, signal: AbortSignal): Promise<SandboxMount[]> {
+  switch (mount.type) {
+    case 'bind': {
+      const source = sourceOf(inputs[mount.input]);
+      const what = source.kind === 'chain' ? { chain: source.chain } : { selection: wholeOf(source, mount.source) };
+      return [{ type: 'bind', target: mount.target, readonly: !mount.writable, source: mount.source, ...what }];
+    }
+    case 'cache':
+      return [await cacheMountOf(mount, inputs, context, signal)];
+    case 'tmpfs':
+      return [{ ...mount }];
+    case 'secret': {
+      const { type, target, id, uid, gid, mode } = mount;
+      return target === undefined ? [] : [{ type, target, readonly: true, secret: id, uid, gid, mode }];
+    }
+    case 'ssh': {
+      const { type, target, id, uid, gid, mode } = mount;
+      return [{ type, target, readonly: false, agent: id, uid, gid, mode }];
+    }
+  }
+}
+
+/** Another beginning, and another owner of the root, is another cache. Source: BuildKit, `dispatchRunMounts`, `getRefCacheDir`. */
+async function cacheMountOf(
+  { type, target, id, sharing, readonly, source, owner, input }: CacheMountSpec,
+  inputs: readonly Result[],
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<SandboxMount> {
+  const from = input === undefined ? undefined : inputs[input];
+  if (from?.kind === 'filesystem') await allPacked(from);
+  const seed = from && wholeOf(sourceOf(from), source);
+  const content = seed && (await contentOfSelection(seed, context, signal));
+  const variant = [...(content ? [content, source] : []), ...(owner ? [owner.uid, owner.gid, owner.mode] : [])];
+  return {
+    ...{ type, target, id, sharing, readonly, source },
+    ...(variant.length > 0 && { variant: JSON.stringify(variant) }),
+    ...(seed && { seed }),
+    ...owner,
+  };
+}
+
+/** Without a cache, caches of RUNs begin anew, as in BuildKit: all of these ids, before the first RUN begins. */
+export async function discardCacheMounts(vertices: readonly Vertex<Spec>[], worker: Worker, signal: AbortSignal): Promise<void> {
+  const mounts = vertices.flatMap(({ spec }) => (spec.kind === 'exec' ? spec.mounts : []));
+  const ids = new Set(mounts.flatMap((mount) => (mount.type === 'cache' ? [mount.id] : [])));
+  if (ids.size > 0) await worker.call('mount.discard', { ids: [...ids] }, { signal });
+}
