@@ -1,27 +1,32 @@
 // Whether patterns of an ignore file without exceptions match a path or a directory above it, by their text alone: what BuildKit asks
 // of a source before any file is looked at. Matching costs the length of the path times that of the pattern, whatever the pattern.
 
+/** Whether a path, or one above it, matches. */
 type Test = (path: string) => boolean;
 export type IgnoreMatcher = readonly Test[];
 
 /** Of cleaned patterns. One that is no valid pattern matches nothing. */
 export const ignoreMatcher = (patterns: readonly string[]): IgnoreMatcher => patterns.map(testOf);
 
+/** Longer paths are no names of files. Source: Linux, PATH_MAX. */
+const maxPathLength = 4096;
+
 /** Source: moby/patternmatcher, `MatchesOrParentMatches`. */
 export function ignores(matcher: IgnoreMatcher, path: string): boolean {
-  const parts = path.split('/');
-  const paths = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
-  return matcher.some((test) => paths.some(test));
+  return path.length <= maxPathLength && matcher.some((test) => test(path));
 }
 
 /** Source: moby/patternmatcher, `compile`: it tells four kinds of pattern apart, which do not all match alike. */
 function testOf(pattern: string): Test {
   const rest = pattern.replace(/^\*\*/, '');
   const isPlain = !/[*?[\]\\]/.test(rest);
-  if (isPlain && rest !== pattern) return (path) => path.endsWith(rest) || (rest.startsWith('/') && path === rest.slice(1));
+  const isAt = (path: string, name: string): boolean => path === name || path.startsWith(`${name}/`);
+  if (isPlain && rest !== pattern) {
+    return (path) => path.endsWith(rest) || path.includes(`${rest}/`) || (rest.startsWith('/') && isAt(path, rest.slice(1)));
+  }
   const start = pattern.replace(/\*\*\/?$/, '');
   if (start !== pattern && !/[*?[\]\\]/.test(start)) return (path) => path.startsWith(pattern.slice(0, -2));
-  if (isPlain) return (path) => path === pattern;
+  if (isPlain) return (path) => isAt(path, pattern);
   const pieces = piecesOf(pattern);
   return pieces ? (path) => runs(pieces, [...path]) : () => false;
 }
@@ -61,14 +66,17 @@ function classOf(members: string, isNegated: boolean): ((character: string) => b
   return (character) => ranges.some(([first, last]) => first <= character && character <= last) !== isNegated;
 }
 
-/** Follows every way through the pieces at once. */
+/** Follows every way through the pieces at once. The end of a directory's name is an end, too. */
 function runs(pieces: readonly Piece[], characters: readonly string[]): boolean {
   let places = reach(pieces, [0]);
-  for (const character of characters)
+  for (const character of characters) {
+    if (character === '/' && places.has(pieces.length)) return true;
     places = reach(
       pieces,
       [...places].flatMap((place) => after(place, pieces[place], character)),
     );
+    if (places.size === 0) return false;
+  }
   return places.has(pieces.length);
 }
 
