@@ -234,17 +234,17 @@ function makeHeredocs(
   if (!line || form === 'exec' || (layout !== 'files' && layout !== 'script')) return [];
   // At the end of the file there is no token.
   const { starts = [] } = endOfLine ? payloadOf(endOfLine) : { starts: heredocStarts(line.untrimmed) };
-  return starts.map(({ at, end, name, expand, chomp }, index) => {
+  return starts.map(({ at, end, name: word, expand, chomp }, index) => {
     const body = bodies[index];
     if (!body || !payloadOf(body).heredoc?.terminated) {
       const where = making.positions.range(indexInFile(line, at), endInFile(line, end));
-      reportOpenHeredoc({ name, expand, chomp }, where, making.report);
+      reportOpenHeredoc({ name: word, expand, chomp }, where, making.report);
     }
-    const before = bodies.at(-1) ?? endOfLine;
-    const from = body?.startOffset ?? (before ? endOf(before) : line.next);
+    const before = bodies.at(-1);
+    const from = body?.startOffset ?? (before ? bodyEnd(making.file, before) : lineEnd(line, name));
     const range = making.positions.range(from, body ? bodyEnd(making.file, body) : from);
     const { value: content = '', setting: raw = content } = body ? payloadOf(body) : {};
-    return { name, expand, chomp, content, raw, range };
+    return { name: word, expand, chomp, content, raw, range };
   });
 }
 

@@ -59,7 +59,7 @@ function flat(production: ISerializedGast): ISerializedGast[] {
 function readableTerminal(terminal: ISerializedGast): ISerializedGast {
   const { name = '' } = terminal as { name?: string };
   const layout = Object.entries(Name).find(([, type]) => type.name === name)?.[0];
-  if (layout === undefined) {
+  if (layout === undefined || layout === 'unknown') {
     const known = terminals[name];
     if (!known) throw new TypeError(`the token "${name}" has no row in the table of terminals`);
     return labelled(known.shown);
