@@ -29,6 +29,8 @@ export interface LintInput {
   readonly images?: Readonly<Record<string, ImageConfig>>;
   /** The ignore file. */
   readonly ignore?: string;
+  /** What BuildKit prints of the warnings. */
+  readonly checkText?: string;
 }
 
 export function lintCases<Expected>(folder: 'lint' | 'outline' | 'targets'): LintCase<Expected>[] {
@@ -40,6 +42,7 @@ export function lintCases<Expected>(folder: 'lint' | 'outline' | 'targets'): Lin
       text: read('Dockerfile'),
       ...(has('options.json') && JSON.parse(read('options.json'))),
       ...(has('.dockerignore') && { ignore: read('.dockerignore') }),
+      ...(has('check.txt') && { checkText: read('check.txt') }),
       expected: JSON.parse(read('expected.json')),
     };
   });

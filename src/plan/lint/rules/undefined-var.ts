@@ -37,8 +37,13 @@ interface Word {
   readonly declared: ReadonlySet<string>;
 }
 
+/** Most words: nothing in them can be wrong, so it is enough to look at the names. */
+const simple = /^(?:[^$\\'"`\u0080-\uffff]|\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*\})*$/;
+
 function checkWord({ state, lines, expand }: StepView, { word, quotes, declared }: Word, report: Report): boolean {
   if (!word.includes('$')) return true;
+  if (simple.test(word) && Array.from(word.matchAll(/\$\{?(\w+)/g), ([, name = '']) => name).every((name) => state.scope.has(name)))
+    return true;
   const { unset, error } = expand(word, quotes);
   for (const name of unset) {
     if (state.args.has(name) || declared.has(name) || neverVariables.includes(name)) continue;
