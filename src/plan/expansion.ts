@@ -26,6 +26,11 @@ export function expandText(word: string, scope: Scope, place: Place): string {
   return text;
 }
 
+/** The names in a word that are not set. */
+export function unsetIn(word: string, scope: Scope, { escape: escapeCharacter }: Pick<Place, 'escape'>): readonly string[] {
+  return expandWord(word, (name) => scope.get(name), { escape: escapeCharacter, quotes: 'remove' }).unset;
+}
+
 /** As expandText, but a word whose unquoted variables hold spaces becomes several. */
 export function expandToWords(word: string, scope: Scope, place: Place): readonly string[] {
   const { words, error } = expandWords(word, lookupIn(scope, place), { escape: place.escape, quotes: 'remove' });

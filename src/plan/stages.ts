@@ -4,8 +4,9 @@ import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
 import { type BuildScope, type FileScope, sourceRange } from './build-scope.ts';
-import { expandText } from './expansion.ts';
+import { expandText, unsetIn } from './expansion.ts';
 import { type NamedContext, namedContext } from './named-contexts.ts';
+import { didYouMean } from './suggestion.ts';
 
 /** One FROM and what follows it, up to the next one; its words are as written. */
 export interface Section {
@@ -117,10 +118,11 @@ function contextBase(context: NamedContext): Base {
 
 function platformOf(from: Instruction, scope: ReadonlyMap<string, string>, source: FileScope): Platform | undefined {
   const [flag] = from.flags;
-  if (!flag) return undefined;
+  // As in BuildKit, one that is written empty is none.
+  if (!flag?.text) return undefined;
   const range = sourceRange(source, flag.range);
-  const text = expandText(flag.text ?? '', scope, { ...source, range });
-  if (text === '') throw invalid(source, flag, 'the platform of FROM is empty', 'declare its variables with ARG before the first FROM');
+  const text = expandText(flag.text, scope, { ...source, range });
+  if (text === '') throw invalid(source, flag, 'the platform of FROM is empty', emptyHint(flag.text, scope, source));
   try {
     return parsePlatform(text);
   } catch (error) {
@@ -132,7 +134,12 @@ function expandFrom(from: Instruction, word: string, scope: ReadonlyMap<string, 
   const range = from.argRanges[0] ?? from.range;
   const text = expandText(word, scope, { ...source, range: sourceRange(source, range) });
   if (text !== '') return text;
-  throw invalid(source, { range }, `the base of the stage is empty ("${word}")`, 'declare its variables with ARG before the first FROM');
+  throw invalid(source, { range }, `the base of the stage is empty ("${word}")`, emptyHint(word, scope, source));
+}
+
+function emptyHint(word: string, scope: ReadonlyMap<string, string>, source: FileScope): string {
+  const near = unsetIn(word, scope, source).flatMap((name) => didYouMean(name, [...scope.keys()]) ?? []);
+  return near[0] ?? 'declare its variables with ARG before the first FROM';
 }
 
 const invalid = (source: FileScope, { range }: Pick<Instruction, 'range'>, message: string, hint?: string): BuildError =>

@@ -29,7 +29,10 @@ export function unusedBuildArgs(
   const declared = new Set([...automatic, ...meaningful, ...instructions.flatMap(declaredNames)]);
   return [...buildArgs.keys()]
     .filter((name) => !declared.has(name) && !isProxyVariable(name))
-    .map((name) => ({ code: 'BuildArgUnused', message: `no ARG takes the build argument "${name}"` }));
+    .map((name) => {
+      const near = didYouMean(name, [...declared]);
+      return { code: 'BuildArgUnused', message: `no ARG takes the build argument "${name}"${near ? `: ${near}` : ''}` };
+    });
 }
 
 /** Stages named by `--no-cache-filter` that there are none of. */

@@ -53,7 +53,7 @@ const resolver: ImageResolver = {
   },
 };
 
-for (const subject of ['arguments', 'instructions', 'stages']) {
+for (const subject of ['arguments', 'instructions', 'stages', 'random']) {
   describe(`as BuildKit 0.32.2: ${subject}`, () => {
     for (const line of golden(`${subject}.jsonl`).trimEnd().split('\n')) {
       const row = JSON.parse(line) as Row;

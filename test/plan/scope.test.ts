@@ -169,9 +169,11 @@ test('scope: ARGs about scanning are no part of a RUN', async () => {
 });
 
 test('scope: build arguments that nothing takes are warned of', async () => {
-  const buildArgs = { used: '1', unused: '2', https_proxy: '3', TARGETARCH: '4', BUILDKIT_SYNTAX: '5', later: '6' };
+  const buildArgs = { used: '1', surplus: '2', https_proxy: '3', TARGETARCH: '4', BUILDKIT_SYNTAX: '5', later: '6' };
   const { warnings } = await planOf('FROM scratch AS other\nARG later\nFROM scratch\nARG used', { buildArgs });
-  assert.deepEqual(warnings, [{ code: 'BuildArgUnused', message: 'no ARG takes the build argument "unused"' }]);
+  assert.deepEqual(warnings, [{ code: 'BuildArgUnused', message: 'no ARG takes the build argument "surplus"' }]);
+  const { warnings: near } = await planOf('FROM scratch\nARG version=1', { buildArgs: { vesrion: '2' } });
+  assert.deepEqual(near, [{ code: 'BuildArgUnused', message: 'no ARG takes the build argument "vesrion": did you mean "version"?' }]);
 });
 
 for (const { name, text } of [

@@ -242,6 +242,13 @@ testErrors('stages', [
   },
   { name: 'an empty base', text: 'ARG x\nFROM $x', code: 'DOCKERFILE_INVALID', at: '2:6', hint: /ARG before/ },
   { name: 'a bad platform', text: 'FROM --platform=a/b/c/d debian', code: 'PLATFORM_UNSUPPORTED', at: '1:6' },
+  { name: 'a slip in the name of an ARG', text: 'ARG image=a\nFROM $imgae', code: 'DOCKERFILE_INVALID', at: '2:6', hint: /"image"/ },
+  {
+    name: 'a slip in the platform',
+    text: 'FROM --platform=$BUILDPLATFROM debian',
+    code: 'DOCKERFILE_INVALID',
+    hint: /"BUILDPLATFORM"/,
+  },
   { name: 'an empty platform', text: 'FROM --platform=$x debian', code: 'DOCKERFILE_INVALID', at: '1:6' },
   { name: 'a base that cannot be expanded', text: 'FROM ${x:?gone}', code: 'EXPANSION_FAILED', at: '1:6', message: /gone/ },
 ]);
