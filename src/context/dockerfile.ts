@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import { readBounded } from './read-bounded.ts';
+import { resolveWithin } from './resolve-within.ts';
 
 /** Longer files are refused: nobody writes one by hand, and a wrong path should not fill the memory. */
 export const maxDockerfileBytes = 16 * 1024 * 1024;
@@ -24,10 +25,16 @@ export function candidatesFor(path: string): readonly string[] {
 /** Reads the Dockerfile at an absolute path. `context` is for messages. Throws DOCKERFILE_MISSING, DOCKERFILE_INVALID. */
 export async function readDockerfile(path: string, context: string | undefined): Promise<DockerfileSource> {
   for (const candidate of candidatesFor(path)) {
-    const text = await readText(candidate);
+    const text = await readText(await withinItsDirectory(candidate));
     if (text !== undefined) return { path: candidate, file: nameIn(context, candidate), text };
   }
   const directory = dirname(path);
+  await refuseLeadingOut(path, directory);
+  const inContext = context !== undefined && !path.startsWith(`${context}/`) && (await isThere(join(context, basename(path))));
+  if (inContext) {
+    const hint = `"--file" is relative to where you are: build with -f ${join(context, basename(path))}`;
+    throw new BuildError('DOCKERFILE_MISSING', `there is no "${basename(path)}" in "${directory}"`, { hint });
+  }
   throw missingDockerfile(basename(path), `"${directory}"`, await namesIn(directory));
 }
 
@@ -58,6 +65,28 @@ function hintFor(name: string, names: readonly string[]): string {
   const near = nearest(name, names) ?? kin[0];
   return near === undefined ? 'name another file with -f, or another context' : `did you mean "${near}"? Name it with -f`;
 }
+
+/**
+ * A symlink is followed within the directory that it lies in, as if that were `/`: a context of somebody else's must not show other files of
+ * this machine. Source: BuildKit, which sends that directory. What the shell gives in place of a file (`-f <(…)`) is where it says.
+ */
+async function withinItsDirectory(path: string): Promise<string> {
+  if (/^\/(?:dev|proc)\//.test(path)) return path;
+  return (await resolveWithin(dirname(path), basename(path))) ?? path;
+}
+
+async function refuseLeadingOut(path: string, directory: string): Promise<void> {
+  if (!(await isThere(path))) return;
+  throw new BuildError('DOCKERFILE_MISSING', `"${path}" is a symlink that leads out of "${directory}"`, {
+    hint: 'name the file itself with -f',
+  });
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 async function namesIn(directory: string): Promise<string[]> {
   // Only a help: what cannot be listed gives no hint.

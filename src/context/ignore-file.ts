@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
 import { readBounded } from './read-bounded.ts';
+import { resolveWithin } from './resolve-within.ts';
 
 /** One line, cleaned: no leading `/`, no `!`. */
 export interface IgnoreRule {
@@ -28,7 +29,9 @@ const maxIgnoreFileBytes = 4 * 1024 * 1024;
 export async function loadIgnoreRules(contextDir: string, dockerfilePath: string | undefined): Promise<IgnoreRules> {
   const own = dockerfilePath === undefined ? [] : [`${dockerfilePath}.dockerignore`];
   for (const file of [...own, posix.join(contextDir, '.dockerignore')]) {
-    const text = await readIfThere(file);
+    // A symlink leads to what lies in the same directory, or nowhere, as BuildKit has it.
+    const place = await resolveWithin(posix.dirname(file), posix.basename(file));
+    const text = place === undefined ? undefined : await readIfThere(place);
     if (text !== undefined) return { rules: parseIgnoreFile(text, file), file, text };
   }
   return nothingIgnored;

@@ -1,7 +1,7 @@
 import type { AnnotationOption } from '../../build-options.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import { nearest } from '../../diagnostics/suggest.ts';
-import { parsePlatform } from '../../oci/platform.ts';
+import { type Platform, parsePlatform } from '../../oci/platform.ts';
 
 const scopes = ['manifest', 'manifest-descriptor', 'index', 'index-descriptor'] as const;
 const form = 'it is written --annotation [SCOPE:]NAME=VALUE, as in "manifest:org.opencontainers.image.title=app"';
@@ -38,7 +38,16 @@ function parsePlace(place: string, text: string): Pick<AnnotationOption, 'scope'
       hint: 'use the scope "manifest", or "manifest-descriptor" for where the image is listed',
     });
   }
-  return { scope, ...(match[2] !== undefined && { platform: parsePlatform(match[2]) }) };
+  return { scope, ...(match[2] !== undefined && { platform: platformIn(match[2], text) }) };
+}
+
+function platformIn(place: string, text: string): Platform {
+  try {
+    return parsePlatform(place);
+  } catch (cause) {
+    if (!(cause instanceof BuildError)) throw cause;
+    throw bad(text, `has a scope for "${place}", which is not a platform`, cause.hint ?? 'a platform is "linux/amd64"');
+  }
 }
 
 const bad = (text: string, why: string, hint: string): BuildError =>
