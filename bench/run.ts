@@ -3,6 +3,7 @@
 import type { Benchmark } from './benchmark.ts';
 import { cachedRebuild } from './cached-rebuild.ts';
 import { copyUnchanged } from './copy-unchanged.ts';
+import { parseLarge } from './parse-large.ts';
 import { comparisonTable, load, machine } from './report.ts';
 import { runSteps } from './run-steps.ts';
 import { Workspace } from './workspace.ts';
@@ -11,6 +12,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cached-rebuild': cachedRebuild,
   'run-steps': runSteps,
   'copy-unchanged': copyUnchanged,
+  'parse-large': parseLarge,
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benchmarks);

@@ -1,14 +1,19 @@
+// src/diagnostics/suggest.ts does the same for the rest of the program. There are two since neither can know the other: the grammar imports nothing
+// of ours, and what lies below all folders does not import the grammar. They differ as their words do: those here are short and few.
+
 /** Words longer than this are no misspelling of a name of ours, and comparing them would cost their length. */
 const LONGEST = 32;
 
-/** The candidate that `word` most likely means: a third of it may be wrong, or two letters missing. Undefined when none is near. */
+/** The candidate that `word` most likely means: a third of it may be wrong, or two letters missing. Case does not count. Undefined when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length < 2 || word.length > LONGEST) return undefined;
+  const folded = word.toLowerCase();
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate);
-    const allowed = Math.max(isAbbreviation(word, candidate) ? 2 : 1, Math.floor(word.length / 3));
+    const other = candidate.toLowerCase();
+    const distance = editDistance(folded, other);
+    const allowed = Math.max(isAbbreviation(folded, other) ? 2 : 1, Math.floor(word.length / 3));
     if (distance > allowed || distance >= bestDistance) continue;
     best = candidate;
     bestDistance = distance;

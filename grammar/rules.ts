@@ -213,11 +213,14 @@ export class DockerfileParser extends EmbeddedActionsParser {
   }
 }
 
-let production: DockerfileParser | undefined;
+/**
+ * Made when the module is loaded: a command that loads it parses a file, and can do so while it waits for other things. A test makes the
+ * parser with its validations; here they would only cost time.
+ */
+const production = new DockerfileParser({ validate: false });
 
-/** What the tokens make. A test makes the parser with its validations; here they would only cost time. */
+/** What the tokens make. */
 export function parseTokens(tokens: IToken[]): { readonly file: FileNode | undefined; readonly errors: readonly IRecognitionException[] } {
-  production ??= new DockerfileParser({ validate: false });
   production.input = tokens;
   const file: FileNode | undefined = production.dockerfile();
   const { errors } = production;

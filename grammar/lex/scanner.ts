@@ -31,6 +31,13 @@ interface Language {
   readonly layoutOf: (name: string) => Layout | undefined;
 }
 
+interface Place {
+  readonly offset: number;
+  readonly line: LogicalLine;
+  readonly text: string;
+  readonly at: number;
+}
+
 type Match = CustomPatternMatcherReturn | null;
 
 const DIRECTIVES = ['syntax', 'escape', 'check'];
@@ -48,9 +55,10 @@ export class Scanner {
   #escape: '\\' | '`' = '\\';
   #escapeIsFixed = false;
   #line: LogicalLine | undefined;
-  #name: { offset: number; at: number; text: string; layout: Layout | undefined } = { offset: -1, at: 0, text: '', layout: undefined };
+  #name: { offset: number; text: string; layout: Layout | undefined } = { offset: -1, text: '', layout: undefined };
   #bodies: HeredocLines[] = [];
   #nextBody = 0;
+  #place: Place | undefined;
   #hidden = false;
   #loose: number | undefined;
   #comments: string[] = [];
@@ -123,13 +131,12 @@ export class Scanner {
 
   /** The first word of an instruction, if it is the name of one with that layout, or any. */
   name(offset: number, layout?: Layout): Match {
-    const line = this.#lineAt(offset);
+    const { line, at } = this.#here(offset);
     if (this.#name.offset !== offset) {
-      const at = indexInText(line, offset);
       const text = line.text.slice(at, wordEnd(line.text, at));
-      this.#name = { offset, at, text, layout: this.#language.layoutOf(text) };
+      this.#name = { offset, text, layout: this.#language.layoutOf(text) };
     }
-    const { at, text } = this.#name;
+    const { text } = this.#name;
     if (text === '' || (layout !== undefined && this.#name.layout !== layout)) return null;
     const comments = this.#comments;
     this.#comments = [];
@@ -142,15 +149,14 @@ export class Scanner {
   }
 
   endOfLine(offset: number): Match {
-    const line = this.#lineAt(offset);
-    return indexInText(line, offset) >= line.text.length ? this.#raw(offset, line.next, { value: '' }) : null;
+    const { line, text, at } = this.#here(offset);
+    return at >= text.length ? this.#raw(offset, line.next, { value: '' }) : null;
   }
 
   /** The same where heredocs are announced: the whole line is searched for them, be it name, flags or arguments. */
   endOfLineBeforeHeredoc(offset: number, which: 'bodies' | 'nothing'): Match {
-    const match = this.endOfLine(offset);
-    if (!match) return null;
-    const line = this.#lineAt(offset);
+    const { line, text, at } = this.#here(offset);
+    if (at < text.length) return null;
     const starts = heredocStarts(line.untrimmed);
     if (starts.length === 0) return null;
     this.#bodies = this.#finder.find(starts, line.next);
@@ -249,15 +255,15 @@ export class Scanner {
 
   #flagWord(offset: number): ReadWord | undefined {
     const { text, at } = this.#here(offset);
-    if (!text.startsWith('--', at)) return undefined;
+    if (text[at] !== '-' || text[at + 1] !== '-') return undefined;
     // Behind white space that is not ASCII BuildKit looks for no flags.
     for (let back = at - 1; back > 0 && isSpace(text.charCodeAt(back)); back--) if (!isSeparator(text.charCodeAt(back))) return undefined;
     return readFlagWord(text, at, this.#escape);
   }
 
   #contentFrom(offset: number, is: (unit: number) => boolean): number {
-    const line = this.#lineAt(offset);
-    const at = skipSpace(line.text, indexInText(line, offset), is);
+    const { line, at: from } = this.#here(offset);
+    const at = skipSpace(line.text, from, is);
     return at >= line.text.length ? line.next : indexInFile(line, at);
   }
 
@@ -268,9 +274,14 @@ export class Scanner {
     return this.#line;
   }
 
-  #here(offset: number): { text: string; at: number } {
+  /** The line at `offset` and the place in it: found once for all patterns that are asked there. */
+  #here(offset: number): Place {
+    const known = this.#place;
+    if (known?.offset === offset) return known;
     const line = this.#lineAt(offset);
-    return { text: line.text, at: indexInText(line, offset) };
+    const place = { offset, line, text: line.text, at: indexInText(line, offset) };
+    this.#place = place;
+    return place;
   }
 
   #token(offset: number, from: number, to: number, payload?: Payload): Match {

@@ -109,11 +109,11 @@ export class WordParser extends EmbeddedActionsParser {
 
 const leaf = (kind: LeafNode['kind'], token: IToken): LeafNode => ({ kind, token });
 
-let production: WordParser | undefined;
+/** Made when the module is loaded, as the other one. */
+const production = new WordParser({ validate: false });
 
 /** The parts of a word, or the first error in it. */
 export function parseWord(tokens: IToken[]): { readonly word: WordNode; readonly error: IRecognitionException | undefined } {
-  production ??= new WordParser({ validate: false });
   production.input = tokens;
   const word: WordNode | undefined = production.word();
   const [error] = production.errors;
