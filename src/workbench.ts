@@ -14,14 +14,16 @@ export interface Tools extends Session {
   readonly secrets: ReadonlyMap<string, Buffer>;
 }
 
+type Needed = Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs' | 'ssh'>;
+
 /** The tools of one build, laid out when something first asks for them. Disposing of it puts them away. */
 export class Workbench implements AsyncDisposable {
-  readonly #options: Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs'>;
+  readonly #options: Needed;
   readonly #signal: AbortSignal;
   readonly #cleanup = new AsyncDisposableStack();
   #tools: Promise<Tools> | undefined;
 
-  constructor(options: Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs'>, signal: AbortSignal) {
+  constructor(options: Needed, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
   }
@@ -50,10 +52,15 @@ export class Workbench implements AsyncDisposable {
 }
 
 /** What fetching may use: proxies as the steps of the build have them, and secrets by their names. */
-function accessOf(
-  { environment = {}, buildArgs = {} }: Pick<BuildOptions, 'environment' | 'buildArgs'>,
-  secrets: ReadonlyMap<string, Buffer>,
-): Access {
+function accessOf({ environment = {}, buildArgs = {}, ssh = [] }: Needed, secrets: ReadonlyMap<string, Buffer>): Access {
   const proxies = proxyEnv(new Map(Object.entries(buildArgs)), environment).map((pair) => pair.split(/=(.*)/s, 2) as [string, string]);
-  return { environment: { ...environment, ...Object.fromEntries(proxies) }, secret: (id) => secrets.get(id) };
+  return {
+    environment: { ...environment, ...Object.fromEntries(proxies) },
+    secret: (id) => secrets.get(id),
+    async agent(id) {
+      const options = ssh.filter((option) => option.id === id);
+      if (options.length === 0) return undefined;
+      return (await (await import('./ssh/sources.ts')).openAgents(options)).get(id);
+    },
+  };
 }

@@ -1,4 +1,6 @@
+import type { Duplex } from 'node:stream';
 import { BuildError } from '../diagnostics/build-error.ts';
+import { agentSocket } from './agent-socket.ts';
 import type { GitEnvironment, GitSetting } from './git-command.ts';
 import { splitUrl } from './url-parts.ts';
 
@@ -8,23 +10,39 @@ export interface Access {
   readonly environment: GitEnvironment;
   /** The value of `--secret id=…`. */
   readonly secret: (id: string) => Uint8Array | undefined;
-  /** Socket of the agent of `--ssh default`. */
-  readonly sshSocket?: string | undefined;
+  /** Connects to an agent of `--ssh`; undefined where there is none of this id. */
+  readonly agent?: (id: string) => Promise<(() => Duplex) | undefined>;
 }
 
-/** How git reaches this remote: with the credentials that the secrets have for it. */
-export function gitSetting(remote: string, { environment, secret, sshSocket }: Access): GitSetting {
+/** How git reaches this remote: with the credentials that secrets and agents have for it. Throws SSH_MISSING. */
+export async function gitSetting(remote: string, access: Access): Promise<GitSetting & AsyncDisposable> {
+  const { environment, secret } = access;
+  if (isSsh(remote)) return { environment, ...(await throughAgent(remote, access)) };
   const header = authorization(remote, secret);
-  if (header === undefined) return { environment, sshSocket };
+  if (header === undefined) return { environment, async [Symbol.asyncDispose]() {} };
   return {
     environment,
-    sshSocket,
+    async [Symbol.asyncDispose]() {},
     secretConfig: [
       [`http.${credentialScope(remote)}.extraHeader`, `Authorization: ${header}`],
       // git would send the header on to wherever it is led.
       ['http.followRedirects', 'false'],
     ],
   };
+}
+
+const isSsh = (remote: string): boolean => /^ssh:/i.test(remote) || !/^[a-zA-Z0-9]+:\/\//.test(remote);
+
+/** As in BuildKit the keys are those of `--ssh default` alone: a build does not reach for what lies in a home by chance. */
+async function throughAgent(remote: string, { agent }: Access): Promise<{ sshSocket: string } & AsyncDisposable> {
+  const connect = await agent?.('default');
+  if (!connect) {
+    throw new BuildError('SSH_MISSING', `"${redactUrl(remote)}" is fetched by ssh, and no agent was given`, {
+      hint: 'give your agent, or the file of a key, with --ssh default',
+    });
+  }
+  const socket = await agentSocket(connect);
+  return { sshSocket: socket.path, [Symbol.asyncDispose]: () => socket[Symbol.asyncDispose]() };
 }
 
 /** Source: BuildKit 0.32, source/git, `authSecretNames`: those of the host before the others, a header before a token. */

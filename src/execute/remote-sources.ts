@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { type Access, gitSetting } from '../context/git-access.ts';
+import { type Access, gitSetting, redactUrl } from '../context/git-access.ts';
 import { checkOut } from '../context/git-checkout.ts';
 import { type ResolvedGit, resolveGit } from '../context/git-resolve.ts';
 import type { GitSpec, HttpSpec } from '../graph/spec.ts';
@@ -52,8 +52,7 @@ export class RemoteSources implements AsyncDisposable {
   }
 
   #git(spec: GitSpec): RemoteSource {
-    const setting = gitSetting(spec.remote, this.#access);
-    const resolved = once((signal) => this.#limit(() => resolveGit(spec, setting, signal)));
+    const resolved = once((signal) => this.#limit(() => this.#resolve(spec, signal)));
     const directory = once(async (signal) => {
       const found = await resolved(signal);
       const name = digestOf(JSON.stringify(gitIdentity(spec, found)));
@@ -63,20 +62,32 @@ export class RemoteSources implements AsyncDisposable {
     return { key: async (signal) => field('git', gitKey(spec, await resolved(signal))), directory };
   }
 
+  async #resolve(spec: GitSpec, signal: AbortSignal): Promise<ResolvedGit> {
+    await using setting = await gitSetting(spec.remote, this.#access);
+    return await resolveGit(spec, setting, signal);
+  }
+
   async #checkOut(spec: GitSpec, resolved: ResolvedGit, name: Digest, signal: AbortSignal): Promise<string> {
     await using temporary = await this.#folders.temporary();
-    const made = await checkOut(spec, resolved, temporary.path, gitSetting(spec.remote, this.#access), signal);
-    return this.#folders.keep('git', name, temporary, made);
+    await using setting = await gitSetting(spec.remote, this.#access);
+    const made = await checkOut(spec, resolved, temporary.path, setting, signal);
+    return await this.#folders.keep('git', name, temporary, made);
   }
 }
 
 /**
- * What enters the key of a repository's files. Not the remote: one commit has the same files wherever it comes from. Its name counts where
- * `.git` is kept, because that holds it.
+ * What enters the key of a repository's files. Not the remote: one commit has the same files wherever it comes from. Its name, and that
+ * of the reference, count where `.git` is kept, because that holds them.
  */
 function gitKey(spec: GitSpec, { object, commit, fullRef }: ResolvedGit): unknown {
   const { subdir, keepGitDir, submodules, mtime } = spec;
-  return { commit: commit ?? object, subdir: subdir ?? '', submodules, mtime, ...(keepGitDir && { keepGitDir, fullRef }) };
+  return {
+    commit: commit ?? object,
+    subdir: subdir ?? '',
+    submodules,
+    mtime,
+    ...(keepGitDir && { keepGitDir, fullRef, remote: redactUrl(spec.remote) }),
+  };
 }
 
 /** Names the folder: the remote counts here, because submodules and a kept .git depend on it. */

@@ -4,27 +4,14 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { added, refused, secret } from '../support/add.ts';
 import { file, fileServer, redirect, versioned } from '../support/file-server.ts';
-import { lastLayer } from '../support/layer-entries.ts';
-import { type Bench, makeBench } from '../support/library.ts';
+import { makeBench } from '../support/library.ts';
 import { tool } from '../support/tools.ts';
 
 const hello = 'hello\n';
 const lastModified = 'Wed, 01 Jan 2020 02:03:04 GMT';
 const sum = (text: string | Buffer) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
-const secret = (id: string, value: string) => ({ id, source: { value } });
-
-async function added(bench: Bench, line: string, options: Parameters<Bench['built']>[0] = {}) {
-  await bench.write({ Dockerfile: `FROM scratch\n${line}\n` });
-  const built = await bench.built(options);
-  return { ...built, files: await lastLayer(bench.root, built.result.digest) };
-}
-
-async function refused(bench: Bench, line: string, options: Parameters<Bench['fails']>[0] = {}) {
-  await bench.write({ Dockerfile: `FROM scratch\n${line}\n` });
-  return bench.fails(options);
-}
-
 test('a file of a URL belongs to root alone, and has the time that the server says', async () => {
   await using server = await fileServer();
   await using bench = await makeBench({});
