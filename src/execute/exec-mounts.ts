@@ -39,6 +39,10 @@ const missingAgent = ({ origin: range }: Vertex<Spec>, id: string): BuildError =
 export const secretEnvOf = (mounts: readonly MountSpec[]): Record<string, string> =>
   Object.fromEntries(mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined ? [[mount.env, mount.id]] : [])));
 
+/** The variables of optional secrets that nobody gave: they are there, and empty. Source: BuildKit, ops, `loadSecretEnv`. */
+export const absentSecretEnv = ({ mounts }: ExecSpec, given: ReadonlySet<string>): readonly string[] =>
+  mounts.flatMap((mount) => (mount.type === 'secret' && mount.env !== undefined && !given.has(mount.id) ? [`${mount.env}=`] : []));
+
 /** Secrets and sockets lie over other mounts, wherever they stand in the RUN. Source: BuildKit, client/llb, `ExecOp.Marshal`. */
 export async function sandboxMounts(
   mounts: readonly MountSpec[],

@@ -7,7 +7,7 @@ import type { SandboxResult, SnapshotID } from '../worker/protocol.ts';
 import { relayTo } from './agents.ts';
 import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
-import { givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
+import { absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
 import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, readySource, stack } from './filesystem.ts';
 import { mountContents, mountDefinitions, mountField } from './mount-keys.ts';
 import { OutputLog } from './output-log.ts';
@@ -81,14 +81,14 @@ async function execute(
     {
       root,
       argv: spec.argv,
-      env: [...spec.env, ...spec.proxyEnv],
+      env: [...spec.env, ...spec.proxyEnv, ...absentSecretEnv(spec, context.secrets)],
       secretEnv: secretEnvOf(mounts),
       cwd: spec.cwd,
       user: spec.user,
       mounts: await sandboxMounts(mounts, inputs, context, signal),
       network: spec.network,
       ...(spec.security === 'insecure' && { insecure: true }),
-      hosts: spec.hosts.map(({ name, ip }) => `${ip} ${name}`),
+      hosts: spec.hosts.map(({ name, ip }) => `${ip}\t${name}`),
       hostname: spec.hostname ?? defaultHostname,
       commit: true,
       ...(spec.epoch !== undefined && { epochSeconds: spec.epoch }),

@@ -33,9 +33,9 @@ function lowerFields(step: Step, fields: MountFields, inputs: Vertex<Spec>[]): M
     case 'tmpfs':
       return tmpfsMount(step, fields);
     case 'secret':
-      return secretMount(fields);
+      return secretMount(step, fields);
     case 'ssh':
-      return sshMount(fields);
+      return sshMount(step, fields);
   }
 }
 
@@ -72,21 +72,22 @@ function tmpfsMount(step: Step, { target, size, readonly }: MountFields): TmpfsM
   return { type: 'tmpfs', target: targetOf(step, target), readonly, ...(size && { size }) };
 }
 
-/** Unlike other mounts it is not looked for in WORKDIR. Source: BuildKit, `dispatchSecret`. */
-function secretMount({ id, source, target, env, required, uid = 0, gid = 0, mode = 0o400 }: MountFields): SecretMountSpec {
+/** Source: BuildKit, `dispatchSecret`. */
+function secretMount(step: Step, fields: MountFields): SecretMountSpec {
+  const { id, source, target, env, required, uid = 0, gid = 0, mode = 0o400 } = fields;
   const name = source || id || posix.basename(target ?? '');
   const file = target || (env === undefined ? `/run/secrets/${posix.basename(name)}` : undefined);
   return {
     type: 'secret',
     id: name,
-    ...(file && { target: notRoot(absolutePath('/', file)) }),
+    ...(file && { target: targetOf(step, file) }),
     ...(env !== undefined && { env }),
     ...{ required, uid, gid, mode: mode & 0o777 },
   };
 }
 
-function sshMount({ id, target = '', required, uid = 0, gid = 0, mode = 0o600 }: MountFields): SshMountSpec {
-  const place = target && notRoot(absolutePath('/', target));
+function sshMount(step: Step, { id, target = '', required, uid = 0, gid = 0, mode = 0o600 }: MountFields): SshMountSpec {
+  const place = target && targetOf(step, target);
   return { type: 'ssh', id: id || 'default', target: place, required, uid, gid, mode: mode & 0o777 };
 }
 

@@ -14,7 +14,10 @@ use crate::protocol::SandboxParams;
 
 use super::root::filesystem;
 
-const HOSTS: &str = "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+const LOOPBACK6: &str = "::1\tlocalhost ip6-localhost ip6-loopback\n";
+/// What Docker has besides in a container that is run.
+const RUN_HOSTS: &str =
+    "fe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 const MOST_RESOLV_BYTES: u64 = 1024 * 1024;
 
 /// A tmpfs for small files.
@@ -43,7 +46,8 @@ impl Files {
 }
 
 pub fn hosts(params: &SandboxParams) -> String {
-    let mut text = format!("127.0.0.1\tlocalhost {}\n{HOSTS}", params.hostname);
+    let more = if params.commit { "" } else { RUN_HOSTS };
+    let mut text = format!("127.0.0.1\tlocalhost {}\n{LOOPBACK6}{more}", params.hostname);
     for line in params.hosts.iter().flatten() {
         text.push_str(line);
         text.push('\n');

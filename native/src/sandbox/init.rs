@@ -98,8 +98,11 @@ fn prepare(
 }
 
 fn environment(spec: &Spec, user: &User) -> Result<Vec<CString>, Error> {
-    let home = (!spec.env.iter().any(|entry| entry.starts_with("HOME="))).then(|| format!("HOME={}", user.home));
-    spec.env.iter().cloned().chain(home).map(c_string).collect()
+    // An empty one counts as none. Source: runc, `finalizeNamespace`.
+    let own = |entry: &&String| *entry != "HOME=";
+    let home =
+        (!spec.env.iter().filter(own).any(|entry| entry.starts_with("HOME="))).then(|| format!("HOME={}", user.home));
+    spec.env.iter().filter(own).cloned().chain(home).map(c_string).collect()
 }
 
 fn c_string(text: String) -> Result<CString, Error> {

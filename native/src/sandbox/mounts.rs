@@ -87,17 +87,15 @@ pub fn prepare<'a>(
         folders,
     };
     let files = Files::new()?;
-    files.write("hosts", files::hosts(params).as_bytes(), 0o644, (0, 0))?;
-    files.write("hostname", format!("{}\n", params.hostname).as_bytes(), 0o644, (0, 0))?;
-    files.write("resolv.conf", files::resolv_conf(attachment)?.as_bytes(), 0o644, (0, 0))?;
-    // The first descriptor is the files': all of them are parts of it.
-    for name in ["hosts", "hostname", "resolv.conf"] {
-        let part = Some(format!("/{name}"));
+    let own = own_files(params, attachment)?;
+    for (name, text) in &own {
+        files.write(name, text.as_bytes(), 0o644, (0, 0))?;
+        // The first descriptor is the files': all of them are parts of it.
         prepared.list.push(super::spec::Mount {
             descriptor: 0,
-            within: part,
+            within: Some(format!("/{name}")),
             target: format!("/etc/{name}"),
-            readonly: false,
+            readonly: params.commit,
         });
     }
     prepared
@@ -128,6 +126,19 @@ pub fn prepare<'a>(
     // Stable: of two mounts at one place the later one is seen.
     prepared.list.sort_by_key(|mount| mount.target.matches('/').count());
     Ok(prepared)
+}
+
+/// What lies in `/etc` of every container. A step of a build may not write there, as what it wrote would be lost, and its /etc/hostname is the
+/// image's. Source: BuildKit, executor/oci, `generateMountOpts`.
+fn own_files(params: &SandboxParams, attachment: &Attachment) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut own = vec![
+        ("hosts", files::hosts(params)),
+        ("resolv.conf", files::resolv_conf(attachment)?),
+    ];
+    if !params.commit {
+        own.push(("hostname", format!("{}\n", params.hostname)));
+    }
+    Ok(own)
 }
 
 /// An absolute path without `.`, `..` and empty names.

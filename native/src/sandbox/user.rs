@@ -44,12 +44,7 @@ pub fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, Error> {
         )
         .hint("create it with a RUN before, or give a number")
     })?;
-    let home = entry
-        .as_ref()
-        .map(|line| line.home)
-        .filter(|home| !home.is_empty())
-        .unwrap_or("/")
-        .to_owned();
+    let home = entry.as_ref().map_or("/", |line| line.home).to_owned();
     if let Some(name) = group_name.filter(|name| !name.is_empty()) {
         return Ok(User {
             uid,
@@ -160,7 +155,7 @@ mod tests {
             ("4242", user(4242, 0, &[], "/")),
             ("4242:4343", user(4242, 4343, &[], "/")),
             ("12", user(12, 0, &[], "/")),
-            ("nohome", user(71, 71, &[], "/")),
+            ("nohome", user(71, 71, &[], "")),
             ("2147483647", user(2_147_483_647, 0, &[], "/")),
         ] {
             assert_eq!(resolve(text, PASSWD, GROUP).unwrap(), want, "{text}");

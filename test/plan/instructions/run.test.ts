@@ -199,9 +199,9 @@ testPlans('RUN --mount', [
     layers: [{ env: [...env, 'SSH_AUTH_SOCK=/mine'] }],
   },
   {
-    name: 'secret is not looked for in WORKDIR',
+    name: 'secret has its place in WORKDIR',
     text: 'FROM app\nRUN --mount=type=secret,id=k,target=k x',
-    layers: mounts({ ...secret, target: '/k' }),
+    layers: mounts({ ...secret, target: '/srv/k' }),
   },
   { name: 'secret is a file in /run/secrets', text: 'FROM debian\nRUN --mount=type=secret,id=k x', layers: mounts(secret) },
   {
