@@ -2,7 +2,7 @@ import { EOF, type IRecognitionException, type IToken } from 'chevrotain';
 import { BadOperator, BraceClose, BraceOpen, DoubleClose, PatternEnd, QuoteOpen, Replace, SingleOpen } from './tokens.ts';
 
 /** Quotes and braces inside of each other: far more than anyone writes, far less than the stack holds. */
-const DEEPEST = 100;
+const DEEPEST = 200;
 
 /** Why the grammar does not take these tokens, in the words of a shell. Without the parser's errors: whether they are too deep for it. */
 export function problemOf(tokens: readonly IToken[], errors: readonly IRecognitionException[]): string | undefined {

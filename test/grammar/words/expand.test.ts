@@ -231,7 +231,7 @@ const ERRORS: readonly (readonly [word: string, message: RegExp])[] = [
   ['${v:-"}', /double quote/],
   ['${v#\\x}', /invalid escape "\\x"/],
   ['${v//\\x/y}', /invalid escape "\\x"/],
-  ['${v:-'.repeat(200) + '}'.repeat(200), /inside of each other/],
+  ['${v:-'.repeat(201) + '}'.repeat(201), /inside of each other/],
   ['${v:-'.repeat(100_000), /inside of each other/],
 ];
 
