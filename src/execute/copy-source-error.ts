@@ -26,10 +26,16 @@ export function copySourceError(error: unknown, { vertex, spec, part }: Asked, c
   const range = vertex.origin && narrow(vertex.origin, source);
   return new BuildError('COPY_SOURCE_MISSING', `"${source}" is not in ${where}`, {
     range,
-    hint: hintOf(error.details, ignored),
+    hint: schemeHint(source) ?? hintOf(error.details, ignored),
     cause: error,
   });
 }
+
+/** BuildKit takes these for paths, too. */
+const schemeHint = (source: string): string | undefined =>
+  /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/|data:)/.test(source)
+    ? 'ADD fetches http:// and https:// URLs and git repositories; anything else is a path'
+    : undefined;
 
 function hintOf({ ignoredBy, similar, hint }: WorkerError, ignored: IgnoreRules | undefined): string | undefined {
   if (ignoredBy !== undefined) {

@@ -1,3 +1,4 @@
+import { redactUrl } from '../context/git-access.ts';
 import { cleanSubdir, type GitUrl, parseGitUrl } from '../context/git-url.ts';
 import { fileNameOf } from '../context/http-name.ts';
 import type { GitSpec, HttpSpec, Spec } from '../graph/spec.ts';
@@ -32,7 +33,7 @@ export function remoteVertex(
   const spec = git && !git.url.looksLocal ? gitSpec(step, git.url, flags) : isHttp(source) ? httpSpec(step, source, flags) : undefined;
   if (!spec) return undefined;
   const pattern = spec.kind === 'http' ? escapePattern(spec.filename) : '/';
-  return { vertex: vertex<Spec>(spec, [], `fetch ${source}`, rangeOfArg(step, index)), pattern };
+  return { vertex: vertex<Spec>(spec, [], `fetch ${redactUrl(source)}`, rangeOfArg(step, index)), pattern };
 }
 
 const isHttp = (source: string): boolean => /^https?:\/\//.test(source);
