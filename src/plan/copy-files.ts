@@ -1,4 +1,4 @@
-import type { Heredoc } from '../../grammar/ast.ts';
+import { type HeredocStart, heredocStart } from '../../grammar/lex/heredoc.ts';
 import type { CopyPart, CopySpec, InlineSpec, Spec } from '../graph/spec.ts';
 import { type Vertex, vertex } from '../graph/vertex.ts';
 import { destinationPath } from './container-path.ts';
@@ -98,30 +98,36 @@ interface Arguments {
 }
 
 function readArgs(step: Step, { from, checkSource, fetch }: Variation): Arguments {
-  const { args, heredocs } = step.instruction;
+  const { args } = step.instruction;
   const last = args.length - 1;
   const sources: Source[] = [];
+  const files: InlineSpec['files'][number][] = [];
   for (const [index, word] of args.slice(0, last).entries()) {
-    if (isHeredocWord(step, word)) continue;
+    const start = heredocStart(word);
+    if (start) {
+      files.push(inlineFile(step, start, index));
+      continue;
+    }
     const text = expandArg(step, index);
     checkSource(text, index);
     sources.push({ text, remote: fetch?.(text, index) });
   }
-  if (isHeredocWord(step, args[last] ?? '')) throw invalid(step, `the destination of ${step.instruction.name} cannot be a heredoc`);
-  if (heredocs.length > 0 && from)
+  if (heredocStart(args[last] ?? '')) throw invalid(step, `the destination of ${step.instruction.name} cannot be a heredoc`);
+  if (files.length > 0 && from)
     throw invalid(step, 'a heredoc is copied from the Dockerfile, not "--from" something', { range: from.range });
-  return { sources, files: heredocs.map((heredoc) => inlineFile(step, heredoc)), target: expandArg(step, last) };
+  return { sources, files, target: expandArg(step, last) };
 }
 
-/** Whether an argument is the `<<EOF` of one of the instruction's heredocs. */
-function isHeredocWord({ instruction }: Step, word: string): boolean {
-  const match = /^\d*<<-?(.+)$/s.exec(word);
-  return match !== null && instruction.heredocs.some(({ name }) => name === match[1]?.replace(/["'\\]/g, ''));
-}
-
-function inlineFile(step: Step, { name, expand, content, range }: Heredoc): InlineSpec['files'][number] {
-  const at = rangeIn(step, range);
+/**
+ * The file of an argument `<<EOF`: the last heredoc of that name. There is none where the line's words are others for a shell, as in quotes:
+ * then it is empty. Source: BuildKit, `parseSourcesAndDest`.
+ */
+function inlineFile(step: Step, { name, expand, chomp }: HeredocStart, index: number): InlineSpec['files'][number] {
+  const heredoc = step.instruction.heredocs.findLast((each) => each.name === name);
+  const range = heredoc?.range ?? step.instruction.argRanges[index];
+  const at = range ? rangeIn(step, range) : rangeOf(step);
   if (name.includes('/') || name === '.' || name === '..') throw invalid(step, `"${name}" cannot be the name of a file`, { range: at });
+  const content = (chomp ? heredoc?.content : heredoc?.raw) ?? '';
   return { name, text: expand ? expandBody(content, step.state.scope, { ...step.build, range: at }) : content, mode: 0o644 };
 }
 

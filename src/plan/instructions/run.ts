@@ -1,3 +1,4 @@
+import { heredocStart } from '../../../grammar/lex/heredoc.ts';
 import type { Permission } from '../../build-options.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import type { BindMountSpec, ExecSpec, MountSpec, NetworkMode, SecurityMode, Spec } from '../../graph/spec.ts';
@@ -51,9 +52,6 @@ interface Program {
   readonly note: string;
 }
 
-/** One word that begins a heredoc, and nothing else. Source: BuildKit, parser, `heredocFromMatch`. */
-const onlyHeredoc = /^\d*<<-?(?:[^\s<"'\\]|\\.|"[^"<]*"|'[^'<]*')+$/;
-
 /**
  * A heredoc as the only argument is itself the text for the SHELL, so that any shell will do; one that begins with `#!` is a file
  * that the SHELL starts. Heredocs within a command are given back to the SHELL as they were.
@@ -64,7 +62,7 @@ function readProgram(step: Step, inputs: Vertex<Spec>[]): Program {
   const [heredoc] = instruction.heredocs;
   if (instruction.args.length === 0) throw invalid(step, 'RUN has no command');
   if (!heredoc || instruction.form === 'exec') return { argv: commandLine(step), mounts: [], note: '' };
-  if (!onlyHeredoc.test(text.trim())) {
+  if (!heredocStart(text)) {
     const bodies = instruction.heredocs.map(({ name, raw }) => `\n${raw}${name}`);
     return { argv: withShell(state, `${text}${bodies.join('')}`), mounts: [], note: '' };
   }
