@@ -54,7 +54,7 @@ const attacks: readonly Attack[] = [
   {
     name: '/etc/hosts and /etc/resolv.conf are symlinks',
     entries: [folder('etc'), link('etc/hosts', 'CANARY/hosts'), link('etc/resolv.conf', 'UPCANARY/new')],
-    lines: ['RUN grep -c localhost /etc/hosts; echo x >>/etc/hosts; echo x >>/etc/resolv.conf'],
+    lines: ['RUN grep -c localhost /etc/hosts; (echo x >>/etc/hosts; echo x >>/etc/resolv.conf) 2>/dev/null || :'],
     prints: '2\n',
   },
   // CVE-2019-14271: the machine's users.
