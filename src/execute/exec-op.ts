@@ -81,7 +81,7 @@ async function execute(
     {
       root,
       argv: spec.argv,
-      env: [...spec.env, ...spec.proxyEnv, ...absentSecretEnv(spec, context.secrets)],
+      env: environmentOf([...spec.env, ...spec.proxyEnv, ...absentSecretEnv(spec, context.secrets)]),
       secretEnv: secretEnvOf(mounts),
       cwd: spec.cwd,
       user: spec.user,
@@ -110,6 +110,11 @@ async function execute(
   log.end();
   if (result.exitCode !== 0 || !result.snapshot) throw runError(vertex, spec, result, log.tail);
   return { ...result, snapshot: result.snapshot };
+}
+
+/** Each name once, the last that it has: of two variables of one name programs would not agree which counts. */
+function environmentOf(variables: readonly string[]): readonly string[] {
+  return [...new Map(variables.map((variable) => [variable.split('=', 1)[0] ?? '', variable])).values()];
 }
 
 /** The next step may start on the snapshot while it is packed; but where an older layer may take its place, that is waited for. */

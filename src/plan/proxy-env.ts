@@ -13,7 +13,27 @@ export function proxyEnv(
 ): readonly string[] {
   return names.flatMap((name) => {
     const lower = name.toLowerCase();
-    const value = buildArgs.get(name) ?? buildArgs.get(lower) ?? environment[lower] ?? environment[name];
+    const value = givenProxy(name, buildArgs) ?? environment[lower] ?? environment[name];
     return value ? [`${name}=${value}`, `${lower}=${value}`] : [];
   });
+}
+
+/**
+ * What one step gets of `all`: a build argument goes before an ENV or ARG of the same name, as in BuildKit, the caller's environment does not.
+ */
+export function proxyEnvOfStep(
+  all: readonly string[],
+  { buildArgs, scope }: { readonly buildArgs: ReadonlyMap<string, string>; readonly scope: ReadonlyMap<string, string> },
+): readonly string[] {
+  return all.filter((variable) => {
+    const name = variable.slice(0, variable.indexOf('='));
+    return !scope.has(name) || givenProxy(name.toUpperCase(), buildArgs) !== undefined;
+  });
+}
+
+/** In any case; of several the last by its bytes counts: lower case. Source: BuildKit, `proxyEnvFromBuildArgs`. */
+function givenProxy(name: string, buildArgs: ReadonlyMap<string, string>): string | undefined {
+  const spellings = [...buildArgs.keys()].filter((key) => key.toUpperCase() === name).toSorted();
+  const last = spellings.at(-1);
+  return last === undefined ? undefined : buildArgs.get(last);
 }

@@ -8,6 +8,7 @@ import { inlineVertex } from '../copy-files.ts';
 import { epochOf } from '../epoch.ts';
 import { type FlagValue, listFlag, textFlag } from '../flags.ts';
 import { lowerMounts } from '../mounts.ts';
+import { proxyEnvOfStep } from '../proxy-env.ts';
 import { addHistory, type StageState, workingDirectory } from '../stage-state.ts';
 import { invalid, rangeOf, type Step, unsupported } from '../step.ts';
 import { stepName, summaryOf } from '../step-name.ts';
@@ -30,7 +31,7 @@ export function lowerRun(step: Step): void {
     kind: 'exec',
     argv: program.argv,
     env,
-    proxyEnv: build.proxyEnv.filter((variable) => !state.scope.has(variable.slice(0, variable.indexOf('=')))),
+    proxyEnv: proxyEnvOfStep(build.proxyEnv, { buildArgs: build.buildArgs, scope: state.scope }),
     cwd: workingDirectory(state),
     user: state.config.User ?? '',
     mounts,

@@ -46,10 +46,27 @@ testPlans('RUN', [
     layers: [{ env, proxyEnv: ['HTTP_PROXY=http://arg', 'http_proxy=http://arg', 'HTTPS_PROXY=http://s', 'https_proxy=http://s'] }],
   },
   {
+    name: 'gets a proxy of the build arguments in spite of an ENV, but not one of the caller',
+    text: 'FROM debian\nENV http_proxy=own https_proxy=own\nRUN x',
+    options: { buildArgs: { Http_Proxy: 'http://arg' }, environment: { HTTPS_PROXY: 'http://s' } },
+    layers: [
+      {
+        env: [...env, 'http_proxy=own', 'https_proxy=own'],
+        proxyEnv: ['HTTP_PROXY=http://arg', 'http_proxy=http://arg', 'HTTPS_PROXY=http://s'],
+      },
+    ],
+  },
+  {
+    name: 'takes a proxy in lower case where both are given',
+    text: 'FROM debian\nRUN x',
+    options: { buildArgs: { http_proxy: 'http://lower', HTTP_PROXY: 'http://upper' } },
+    layers: [{ proxyEnv: ['HTTP_PROXY=http://lower', 'http_proxy=http://lower'] }],
+  },
+  {
     name: 'has a proxy in its environment and history where an ARG declares it',
     text: 'FROM debian\nARG HTTP_PROXY\nRUN x',
     options: { buildArgs: { HTTP_PROXY: 'http://p' } },
-    layers: [{ env: [...env, 'HTTP_PROXY=http://p'], proxyEnv: ['http_proxy=http://p'] }],
+    layers: [{ env: [...env, 'HTTP_PROXY=http://p'], proxyEnv: ['HTTP_PROXY=http://p', 'http_proxy=http://p'] }],
     history: ['ARG HTTP_PROXY=http://p', 'RUN |1 HTTP_PROXY=http://p /bin/sh -c x # buildkit'],
   },
   { name: 'runs where WORKDIR is', text: 'FROM app\nRUN x', layers: [{ cwd: '/srv' }] },
