@@ -26,7 +26,7 @@ export interface Built extends Ended {
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   /** The working directory; default: the test's own. */
   readonly cwd?: string;
 }
