@@ -19,7 +19,7 @@ export async function buildWithBuildKit(
 ): Promise<StoredImage> {
   const { flags, output } = await translate(subject);
   await tool(buildctl, [
-    ...['--addr', address, 'build', '--progress', 'plain', '--frontend', 'dockerfile.v0'],
+    ...['--addr', address, 'build', '--no-cache', '--progress', 'plain', '--frontend', 'dockerfile.v0'],
     ...['--oci-layout', `base=${dirname(base.blobs)}`, '--opt', `context:${caseBase}=oci-layout://base@${base.manifest}`],
     ...flags,
     ...['--output', `type=oci,tar=false,dest=${into}${output}`],

@@ -12,9 +12,10 @@ import { tool } from './tools.ts';
 //   expected/    tree and config.json, as BuildKit gives them (`npm run record-cases`), or error: what BuildKit says where its build fails;
 //                differs.md where cooper's are not the same: the reason, and in a fenced block how: "-" has BuildKit, "+" has cooper
 //   differs.md   the same for buildah
+//   buildah      why buildah is not asked for the same
 //   error        what cooper says where its build fails
 //   rootless     why it cannot be built without root
-const own = ['prepare.sh', 'args', 'expected', 'differs.md', 'error', 'rootless'];
+const own = ['prepare.sh', 'args', 'expected', 'differs.md', 'buildah', 'error', 'rootless'];
 
 /** Where the cases are. */
 export const casesFolder = join(import.meta.dirname, '../../fixtures/cases');
