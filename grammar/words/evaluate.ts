@@ -102,12 +102,14 @@ export class Evaluation {
     return value;
   }
 
-  #trim(value: string, pattern: string, operator: string): string {
-    const atStart = operator.startsWith('#');
-    const glob = atStart ? parseGlob(pattern) : parseSuffixGlob(pattern);
+  /** Doubled, the operator means the longest match. BuildKit looks for the second one in the pattern as it came out: it may be of a variable. */
+  #trim(value: string, operand: string, operator: string): string {
+    const doubled = operand.startsWith(operator);
+    const pattern = doubled ? operand.slice(1) : operand;
+    const glob = operator === '#' ? parseGlob(pattern) : parseSuffixGlob(pattern);
     if (typeof glob === 'string') return this.#fail(glob);
-    const which = operator.length === 2 ? 'longest' : 'shortest';
-    return atStart ? trimPrefix(value, glob, which) : trimSuffix(value, glob, which);
+    const which = doubled ? 'longest' : 'shortest';
+    return operator === '#' ? trimPrefix(value, glob, which) : trimSuffix(value, glob, which);
   }
 
   #replace(value: string, pattern: string, operator: string, replacement: string): string {

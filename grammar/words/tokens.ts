@@ -51,7 +51,7 @@ export const Default = token(
   },
 );
 const modifier = matcher(/:?[-+?]/y);
-export const Trim = token('Trim', sticky(/##?|%%?/y), { pop_mode: true, push_mode: 'raw' });
+export const Trim = token('Trim', sticky(/[#%]/y), { pop_mode: true, push_mode: 'raw' });
 export const Replace = token('Replace', sticky(/\/\/?/y), { pop_mode: true, push_mode: 'pattern' });
 export const PatternEnd = token('PatternEnd', sticky(/\//y), { pop_mode: true, push_mode: 'raw' });
 export const BraceClose = token('BraceClose', sticky(/\}/y), { pop_mode: true });
