@@ -31,6 +31,8 @@ export class GitServer implements AsyncDisposable {
   authorization: string | undefined;
   /** Where to lead a path to, instead of answering. */
   redirect: ((path: string) => string | undefined) | undefined;
+  /** Which paths get no answer at all. */
+  hold: ((path: string) => boolean) | undefined;
   /** Paths and Authorization headers of all requests. */
   readonly seen: string[] = [];
 
@@ -96,6 +98,7 @@ export class GitServer implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, search } = new URL(request.url ?? '/', 'http://host');
     this.seen.push(`${pathname} ${request.headers.authorization ?? '-'}`);
+    if (this.hold?.(request.url ?? '')) return;
     const location = this.redirect?.(request.url ?? '');
     if (location !== undefined) return void response.writeHead(302, { location }).end();
     if (this.authorization !== undefined && request.headers.authorization !== this.authorization)
