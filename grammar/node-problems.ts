@@ -31,10 +31,10 @@ export function reportNotStrings(range: Range, report: Report): void {
 
 /** A `<<E` that is not read as a heredoc, as the words of the line cannot be told from each other: BuildKit says nothing then. */
 export function warnOfUnseenHeredoc(layout: Layout, made: Pick<Instruction, 'form' | 'args' | 'argRanges'>, report: Report): void {
-  const text = made.args.join(' ');
   const [range] = made.argRanges;
-  if (!['script', 'files'].includes(layout) || made.form === 'exec' || !range) return;
-  if (!/(?:^|\s)<<-?\s?["']?\w/.test(text) || splitRaw(text) !== undefined) return;
+  if ((layout !== 'script' && layout !== 'files') || made.form === 'exec' || !range) return;
+  const text = made.args.join(' ');
+  if (!text.includes('<<') || !/(?:^|\s)<<-?\s?["']?\w/.test(text) || splitRaw(text) !== undefined) return;
   const message = 'a "<<" is not read as a heredoc, as the line has an open quote or a substitution of a shell\'s own';
   report({ code: 'HEREDOC_UNSEEN', message, range, hint: 'close the quote, escape it, or put the line into the heredoc' });
 }
@@ -43,6 +43,7 @@ export function warnOfUnseenHeredoc(layout: Layout, made: Pick<Instruction, 'for
 export function warnOfBrokenExec(layout: Layout, made: Pick<Instruction, 'form' | 'args' | 'argRanges'>, report: Report): void {
   if (made.form === 'exec' || !takesExec.includes(layout)) return;
   const at = layout === 'health' ? 1 : 0;
+  if (!made.args[at]?.startsWith('[')) return;
   const text = made.args.slice(at).join(' ');
   const range = made.argRanges[at];
   const otherQuotes = /^\[\s*['\u2018-\u201f]/.test(text) && text.includes(',');
