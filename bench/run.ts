@@ -3,6 +3,7 @@
 import type { Benchmark } from './benchmark.ts';
 import { cachedRebuild } from './cached-rebuild.ts';
 import { copyUnchanged } from './copy-unchanged.ts';
+import { ignoredFiles } from './ignored-files.ts';
 import { parseLarge } from './parse-large.ts';
 import { comparisonTable, load, machine } from './report.ts';
 import { runSteps } from './run-steps.ts';
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cached-rebuild': cachedRebuild,
   'run-steps': runSteps,
   'copy-unchanged': copyUnchanged,
+  'ignored-files': ignoredFiles,
   'parse-large': parseLarge,
 };
 
