@@ -128,7 +128,8 @@ const attacks: readonly Attack[] = [
   // CVE-2024-9675: ids that look like paths.
   ...['../../../..CANARY', 'CANARY', '..', '.'].map((id) => ({
     name: `a cache mount with the id ${id}`,
-    lines: [`RUN --mount=type=cache,id=${id},target=/c touch /c/evil && rm -f /c/file && ls -A /c`],
+    // The id is no part of a step's key, so the command says it too.
+    lines: [`RUN --mount=type=cache,id=${id},target=/c : "${id}"; touch /c/evil && rm -f /c/file && ls -A /c`],
     prints: 'evil\n',
   })),
   {
