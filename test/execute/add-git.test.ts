@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { added, environment, refused, usualRepository } from '../support/add.ts';
@@ -171,6 +171,18 @@ test('an unchanged repository is only asked where its branch stands', async () =
   assert.deepEqual(git.seen, []);
   await git.commit('r', { 'a.txt': 'three\n' });
   assert.equal((await added(bench, line)).files.get('a.txt')?.text, 'three\n');
+});
+
+test('flaws that old tools have left in good repositories do no harm', async () => {
+  await using git = await gitServer();
+  await using bench = await makeBench({});
+  await usualRepository(git);
+  const tree = await git.git('r', 'rev-parse', 'HEAD^{tree}');
+  const text = join(git.directory, 'commit');
+  await writeFile(text, `tree ${tree}\nauthor a <a@b>0 +0000\ncommitter <a@b> 00 +051800\n\nflawed\n`);
+  const commit = await git.git('r', 'hash-object', '-t', 'commit', '-w', '--literally', text);
+  await git.git('r', 'update-ref', 'refs/heads/flawed', commit);
+  assert.equal((await added(bench, `ADD ${git.address('r')}#flawed /`)).files.get('a.txt')?.text, 'two\n');
 });
 
 test('mtime=commit gives all files the time of the commit', async () => {
