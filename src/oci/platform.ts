@@ -45,11 +45,17 @@ export function hostPlatform(architecture: string = process.arch): Platform {
 }
 
 /**
- * Reads `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is the host's. Throws PLATFORM_UNSUPPORTED.
+ * Reads `os`, `arch`, `os/arch` or `os/arch/variant`, the system with its version in parentheses; what is left out is the host's. Throws PLATFORM_UNSUPPORTED.
  * Source: containerd/platforms, `Parse`.
  */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   const parts = text.split('/');
+  // `windows(10.0.17763)/amd64`: a version belongs to the system.
+  const [, system = '', version] = /^([^(]*)\((.*)\)$/.exec(parts[0] ?? '') ?? [];
+  if (version !== undefined) {
+    if (!/^[A-Za-z0-9_.-]{1,64}$/.test(version)) throw invalid(text);
+    return { ...parsePlatform([system, ...parts.slice(1)].join('/'), host), 'os.version': version };
+  }
   if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(part))) throw invalid(text);
   const [first = '', second, variant] = parts;
   if (second !== undefined) return normalizePlatform({ os: first, architecture: second, ...(variant === undefined ? {} : { variant }) });

@@ -43,9 +43,14 @@ function automaticArgs({ buildArgs, buildPlatform, targetPlatform, targetStage }
 }
 
 const platformArgs = (prefix: string, platform: Platform): (readonly [string, string])[] => [
-  [`${prefix}PLATFORM`, formatPlatform(platform)],
+  [`${prefix}PLATFORM`, prefix === 'TARGET' ? withVersion(platform) : formatPlatform(platform)],
   [`${prefix}OS`, platform.os],
   [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
   [`${prefix}ARCH`, platform.architecture],
   [`${prefix}VARIANT`, platform.variant ?? ''],
 ];
+
+/** `windows(10.0.17763)/amd64`. Source: containerd/platforms, `FormatAll`. */
+function withVersion({ os, 'os.version': version, ...rest }: Platform): string {
+  return formatPlatform({ ...rest, os: version ? `${os}(${version})` : os });
+}

@@ -24,6 +24,7 @@ for (const [text, want] of [
   ['LINUX/AMD64', 'linux/amd64'],
   ['windows', 'windows/amd64'],
   ['windows/amd64', 'windows/amd64'],
+  ['windows(10.0.17763)/x86_64', 'windows/amd64'],
 ] as const) {
   test(`platform ${text}`, () => assert.equal(formatPlatform(parsePlatform(text, host)), want));
 }
@@ -64,3 +65,14 @@ for (const { name, among, wanted, want } of [
 }
 
 test('a candidate without a platform is not selected', () => assert.equal(selectPlatform([{}], host), undefined));
+
+test('a system may have its version', () => {
+  assert.deepEqual(parsePlatform('windows(10.0.17763.1)/amd64', host), {
+    os: 'windows',
+    architecture: 'amd64',
+    'os.version': '10.0.17763.1',
+  });
+  for (const text of ['windows()/amd64', 'linux(a(b))/amd64', 'linux(1)x/amd64', '(1)/amd64']) {
+    assert.throws(() => parsePlatform(text, host), { code: 'PLATFORM_UNSUPPORTED' });
+  }
+});
