@@ -2,6 +2,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import type { HttpResponse, Transport } from '../registry/transport.ts';
 import { redactUrl, secretText } from './git-access.ts';
 import { unreachable } from './http-error.ts';
+import { splitUrl } from './url-parts.ts';
 
 /** How files are fetched. */
 export interface HttpAccess {
@@ -67,7 +68,8 @@ function bare(url: URL): URL {
 
 function parseUrl(text: string): URL {
   const url = URL.parse(text);
-  if (url && /^https?:$/.test(url.protocol) && isDecodable(url)) return url;
+  // WHATWG's rules find a host in nearly everything: `http:///x`. What has none by Go's rules has none here.
+  if (url && splitUrl(text)?.host && /^https?:$/.test(url.protocol) && isDecodable(url)) return url;
   throw new BuildError('URL_FAILED', `"${redactUrl(text)}" is no URL of a file`, { hint: 'a URL is like https://host/path/file' });
 }
 

@@ -233,6 +233,15 @@ test('a port that nobody listens on is told', async () => {
   assert.match(error.hint ?? '', /nothing listens/);
 });
 
+for (const url of ['http:///x', 'https://', 'http://[::1/x', 'http://a\\\\b/x', 'http://a b/x']) {
+  test(`"${url}" is no URL of a file`, async () => {
+    await using bench = await makeBench({});
+    const error = await refused(bench, `ADD ["${url}", "/"]`);
+    assert.equal(error.code, 'URL_FAILED');
+    assert.match(error.message, /is no URL of a file/);
+  });
+}
+
 test('TLS is checked', async () => {
   await using bench = await makeBench({});
   const [key, cert] = [join(bench.directory, 'key'), join(bench.directory, 'cert')];
