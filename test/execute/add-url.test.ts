@@ -233,7 +233,7 @@ test('a port that nobody listens on is told', async () => {
   assert.match(error.hint ?? '', /nothing listens/);
 });
 
-for (const url of ['http:///x', 'https://', 'http://[::1/x', 'http://a\\\\b/x', 'http://a b/x']) {
+for (const url of ['http:///x', 'https://', 'http://[::1/x', 'http://a b/x']) {
   test(`"${url}" is no URL of a file`, async () => {
     await using bench = await makeBench({});
     const error = await refused(bench, `ADD ["${url}", "/"]`);
