@@ -32,6 +32,7 @@ const rows: readonly Row[] = [
   { name: 'another kind of SHELL', stage: 'SHELL ["powershell", "-Command"]\nRUN a | b' },
   { name: 'exec form', stage: 'RUN ["curl", "u", "|", "sh"]' },
   { name: 'what cannot fail', stage: 'RUN echo y | cmd && printf x | cmd && yes | cmd && grep a b | wc' },
+  { name: 'what only passes on', stage: 'RUN echo y | tee log | sh && head -n 1 /etc/x | cut -c 2' },
   { name: 'or', stage: 'RUN a || b' },
   { name: 'a pipe that may fail', stage: 'RUN curl u | sh || true' },
   { name: 'a pipe that is asked', stage: 'RUN if ps | grep a; then b; fi && ! ps | grep c' },

@@ -5,8 +5,25 @@ import { type ShellCommand, shellCommands } from '../shell-script.ts';
 
 /** Programs that do not fail, or whose failure is an answer. */
 const harmless: readonly string[] = [
-  ...['', ':', 'basename', 'date', 'dirname', 'echo', 'egrep', 'env', 'false', 'fgrep', 'getconf', 'grep', 'hostname', 'id', 'nproc'],
-  ...['printenv', 'printf', 'pwd', 'seq', 'set', 'true', 'uname', 'whoami', 'yes'],
+  ...[
+    '',
+    ':',
+    'basename',
+    'date',
+    'dirname',
+    'echo',
+    'egrep',
+    'env',
+    'false',
+    'fgrep',
+    'getconf',
+    'grep',
+    'head',
+    'hostname',
+    'id',
+    'nproc',
+  ],
+  ...['printenv', 'printf', 'pwd', 'seq', 'set', 'tail', 'tee', 'tr', 'true', 'uname', 'uniq', 'wc', 'whoami', 'yes'],
 ];
 
 export const pipeFailureLost: Rule = {
