@@ -1,7 +1,7 @@
 //! Sparse files in archives: the three forms of GNU tar and the two of PAX that came before the last. Layers have none of them, but
 //! ADD takes any archive. Source: GNU tar manual, "Storing Sparse Files"; every number meets the size of the file before it counts.
 
-use super::tar_read::invalid;
+use super::tar_read::{invalid, number};
 use crate::error::Error;
 
 /// Pieces of one file that hold data.
@@ -143,6 +143,33 @@ pub fn read_map(mut block: impl FnMut() -> Result<[u8; 512], Error>) -> Result<V
         }
     }
     Ok(numbers)
+}
+
+/// The map of GNU tar's own format, with the file's size: four pieces in the header, twenty-one in each block after it. `block` gives the
+/// next block.
+pub fn old_map(
+    header: &[u8; 512],
+    mut block: impl FnMut() -> Result<[u8; 512], Error>,
+) -> Result<(Vec<u64>, Option<u64>), Error> {
+    let positive =
+        |field: &[u8]| u64::try_from(number(field)?).map_err(|_| invalid("has a sparse file with an impossible map"));
+    let mut numbers = Vec::new();
+    let mut take = |fields: &[u8]| {
+        for pair in fields.chunks_exact(24).take_while(|pair| pair[0] != 0) {
+            numbers.extend([positive(&pair[..12])?, positive(&pair[12..])?]);
+        }
+        Ok::<_, Error>(numbers.len())
+    };
+    take(&header[386..482])?;
+    let mut more = header[482] != 0;
+    while more {
+        let block = block()?;
+        if take(&block[..504])? > MAX_PIECES * 2 {
+            return Err(invalid("has a sparse file of too many pieces"));
+        }
+        more = block[504] != 0;
+    }
+    Ok((numbers, Some(positive(&header[483..495])?)))
 }
 
 fn decimal(bytes: &[u8]) -> Option<u64> {

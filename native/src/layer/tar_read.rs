@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use super::sparse::{PaxSparse, SparseMap, Step, read_map};
+use super::sparse::{PaxSparse, SparseMap, Step, old_map, read_map};
 use super::tar_write::{BLOCK, padded};
 use crate::error::Error;
 use crate::index::entry::{Kind, Meta, Xattrs};
@@ -174,11 +174,13 @@ impl<R: Read> TarReader<R> {
             return Err(invalid("has a sparse file, which layers do not have"));
         }
         // The old form has its map between header and content, the newest one in the content.
-        let old = (type_flag == b'S').then(|| self.old_map(block)).transpose()?;
+        let more = || self.block()?.ok_or_else(|| invalid("ends in the middle of a header"));
+        let old = (type_flag == b'S').then(|| old_map(block, more)).transpose()?;
         self.content = size;
         self.padding = padded(size)
             .checked_sub(size)
             .ok_or_else(|| invalid("has an entry of an impossible size"))?;
+        let cut = || invalid("ends in the middle of a file");
         let (numbers, real) = match (old, sparse) {
             (Some(old), _) => old,
             (
@@ -190,9 +192,9 @@ impl<R: Read> TarReader<R> {
                 }),
             ) => {
                 let numbers = read_map(|| {
-                    let mut block = [0; BLOCK];
-                    self.read_whole(&mut block)?;
-                    Ok(block)
+                    // The map is a part of the stored bytes.
+                    self.content = self.content.checked_sub(BLOCK as u64).ok_or_else(cut)?;
+                    self.block()?.ok_or_else(cut)
                 })?;
                 (numbers, real)
             }
@@ -203,41 +205,6 @@ impl<R: Read> TarReader<R> {
         let map = SparseMap::new(&numbers, real, self.content)?;
         self.sparse = Some(map);
         Ok(real)
-    }
-
-    /// The map of GNU tar's own format: four pieces in the header, twenty-one in each block after it.
-    fn old_map(&mut self, header: &[u8; BLOCK]) -> Result<(Vec<u64>, Option<u64>), Error> {
-        let positive = |field: &[u8]| {
-            u64::try_from(number(field)?).map_err(|_| invalid("has a sparse file with an impossible map"))
-        };
-        let mut numbers = Vec::new();
-        let mut take = |fields: &[u8]| {
-            for pair in fields.chunks_exact(24).take_while(|pair| pair[0] != 0) {
-                numbers.extend([positive(&pair[..12])?, positive(&pair[12..])?]);
-            }
-            Ok::<_, Error>(numbers.len())
-        };
-        take(&header[386..482])?;
-        let mut more = header[482] != 0;
-        while more {
-            let block = self.block()?.ok_or_else(|| invalid("ends in the middle of a header"))?;
-            if take(&block[..504])? as u64 * 12 > MAX_METADATA {
-                return Err(invalid("has a sparse file of too many pieces"));
-            }
-            more = block[504] != 0;
-        }
-        Ok((numbers, Some(positive(&header[483..495])?)))
-    }
-
-    fn read_whole(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read_stored(&mut buffer[filled..])? {
-                0 => return Err(invalid("ends in the middle of a file")),
-                count => filled += count,
-            }
-        }
-        Ok(())
     }
 
     fn skip_content(&mut self) -> Result<(), Error> {
@@ -462,7 +429,7 @@ fn check_sum(block: &[u8; BLOCK]) -> Result<(), Error> {
 }
 
 /// Octal digits with spaces or NULs around them, or base-256 where the first bit is set.
-fn number(field: &[u8]) -> Result<i64, Error> {
+pub fn number(field: &[u8]) -> Result<i64, Error> {
     let bad = || invalid("has a header with a malformed number");
     if field[0] & 0x80 != 0 {
         let negative = field[0] & 0x40 != 0;
