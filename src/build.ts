@@ -1,7 +1,9 @@
+import { isAbsolute } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
+import { redactUrl } from './context/git-access.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
@@ -9,7 +11,7 @@ import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { sourceTime } from './execute/source-time.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
-import { layoutsOf, openContext, openNamedContexts } from './open-contexts.ts';
+import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { LintWarning } from './plan/lint/linter.ts';
@@ -99,7 +101,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   void bench.tools().catch(() => {});
 
   checkTogether(options);
-  const { source, vertex: mainContext, ...opened } = await openContext(options, bench, signal);
+  const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
   const dockerfile = parseDockerfile(source.text);
   const warn = (warning: LintWarning) => emit(lintEvent(warning));
   const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: opened.ignored.get('context')?.rules, warn });
@@ -172,6 +174,17 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
 /** Loaded only where there are any: few builds have an agent. */
 async function agentsOf({ ssh = [] }: BuildOptions): Promise<ReadonlyMap<string, () => Duplex>> {
   return ssh.length === 0 ? new Map() : (await import('./ssh/sources.ts')).openAgents(ssh);
+}
+
+/** Opens the context. What comes from elsewhere may take its time, so it is told of. */
+async function loadContext(options: BuildOptions, bench: Workbench, emit: Reader['emit'], signal: AbortSignal): Promise<OpenedContext> {
+  if (isAbsolute(options.context)) return openContext(options, bench, signal);
+  const id = 'build context';
+  const from = options.context === '-' ? 'standard input' : redactUrl(options.context);
+  emit({ type: 'task.started', time: Date.now(), id, name: `load the build context from ${from}` });
+  const opened = await openContext(options, bench, signal);
+  emit({ type: 'task.completed', time: Date.now(), id });
+  return opened;
 }
 
 /** What the graph names by handle or id: directories of contexts, the secrets. */

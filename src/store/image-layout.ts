@@ -23,7 +23,7 @@ const chunkBytes = 256 * 1024;
 export function parseLayoutReference(text: string): LayoutReference {
   const at = text.lastIndexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);
-  if (digest?.includes(':') && !isDigest(digest)) {
+  if (digest !== undefined && /^[^/]*:[^/]*$/.test(digest) && !isDigest(digest)) {
     throw new BuildError('REFERENCE_INVALID', `"${digest}" is no digest`, { hint: 'a digest is "sha256:" and 64 lower-case hex digits' });
   }
   const found = isDigest(digest) ? digest : undefined;
