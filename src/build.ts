@@ -1,9 +1,7 @@
-import { isAbsolute } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
-import { redactUrl } from './context/git-access.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
@@ -178,12 +176,13 @@ async function agentsOf({ ssh = [] }: BuildOptions): Promise<ReadonlyMap<string,
 
 /** Opens the context. What comes from elsewhere may take its time, so it is told of. */
 async function loadContext(options: BuildOptions, bench: Workbench, emit: Reader['emit'], signal: AbortSignal): Promise<OpenedContext> {
-  if (isAbsolute(options.context)) return openContext(options, bench, signal);
   const id = 'build context';
-  const from = options.context === '-' ? 'standard input' : redactUrl(options.context);
-  emit({ type: 'task.started', time: Date.now(), id, name: `load the build context from ${from}` });
-  const opened = await openContext(options, bench, signal);
-  emit({ type: 'task.completed', time: Date.now(), id });
+  let isSlow = false;
+  const opened = await openContext(options, bench, signal, (from) => {
+    isSlow = true;
+    emit({ type: 'task.started', time: Date.now(), id, name: `load the build context from ${from}` });
+  });
+  if (isSlow) emit({ type: 'task.completed', time: Date.now(), id });
   return opened;
 }
 

@@ -41,20 +41,26 @@ interface Way {
   readonly options: ContextOptions;
   readonly bench: Workbench;
   readonly signal: AbortSignal;
+  readonly onLoad: (from: string) => void;
 }
 
 /**
- * Finds the main context and reads the Dockerfile. A directory needs none of the bench's tools. Throws CONTEXT_INVALID, DOCKERFILE_MISSING,
+ * Finds the main context and reads the Dockerfile. A directory needs none of the bench's tools; `onLoad` is told of what takes longer. Throws CONTEXT_INVALID, DOCKERFILE_MISSING,
  * DOCKERFILE_INVALID, ARG_INVALID, and what fetching throws.
  */
-export async function openContext(options: ContextOptions, bench: Workbench, signal: AbortSignal): Promise<OpenedContext> {
+export async function openContext(
+  options: ContextOptions,
+  bench: Workbench,
+  signal: AbortSignal,
+  onLoad: (from: string) => void = () => {},
+): Promise<OpenedContext> {
   const { context, dockerfile } = options;
   if (context === '-' && dockerfile === '-') {
     throw new BuildError('ARG_INVALID', 'standard input cannot be both the build context and the Dockerfile', {
       hint: 'give a directory as the context, or put the Dockerfile into the archive',
     });
   }
-  const way = { options, bench, signal };
+  const way = { options, bench, signal, onLoad };
   const location = await locateContext(context, isGit);
   switch (location.kind) {
     case 'directory':
@@ -87,7 +93,10 @@ async function openStream(way: Way): Promise<OpenedContext> {
       hint: '"-" reads an archive or a Dockerfile: cooper build - < FILE',
     });
   }
-  if (isArchive(head)) return openArchive(await unpackStream(all, await bench.tools(), signal), 'the archive', way);
+  if (isArchive(head)) {
+    way.onLoad('standard input');
+    return openArchive(await unpackStream(all, await bench.tools(), signal), 'the archive', way);
+  }
   if (options.dockerfile !== undefined) throw twoDockerfiles('standard input');
   return loose(await dockerfileFromStream(all), vertex<Spec>({ kind: 'inline', files: [] }, [], 'build context'));
 }
@@ -99,6 +108,7 @@ async function openGit(text: string, way: Way): Promise<OpenedContext> {
     commitTime: Boolean(options.buildArgs?.SOURCE_DATE_EPOCH ?? options.environment?.SOURCE_DATE_EPOCH),
   });
   const outside = await outsideDockerfile(way);
+  way.onLoad(redactUrl(text));
   const tools = await bench.tools();
   const source =
     outside ?? (await readInside(await asSource(await tools.remote.source(spec).directory(signal), tools, signal), redactUrl(text), way));
@@ -108,6 +118,7 @@ async function openGit(text: string, way: Way): Promise<OpenedContext> {
 /** An archive, or a Dockerfile that is all there is: then COPY finds it as `context`. */
 async function openHttp(url: string, way: Way): Promise<OpenedContext> {
   const { options, bench, signal } = way;
+  way.onLoad(redactUrl(url));
   const tools = await bench.tools();
   const spec: HttpSpec = { kind: 'http', url, filename: 'context' };
   const directory = await tools.remote.source(spec).directory(signal);

@@ -31,7 +31,7 @@ export const command = defineCommand({
 });
 
 async function read(name: string, { directory, input }: Caller): Promise<{ file: string; text: string }> {
-  if (name !== '-') return readDockerfile(directory, resolve(directory, name));
+  if (name !== '-') return readDockerfile(resolve(directory, name), directory);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of input) {
