@@ -57,17 +57,17 @@ test('--build-context with a relative directory, and one that is called like a r
 test('--add-host, in the /etc/hosts of a RUN and in its key', async () => {
   await using cooper = await makeCooper();
   const context = await cooper.context('c', {
-    Dockerfile: 'FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "grep", " db$", "/etc/hosts"]\n',
+    Dockerfile: 'FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "grep", "-w", "db", "/etc/hosts"]\n',
   });
   await cp('/bin/busybox', join(context, 'busybox'));
   const outputOf = ({ events }: Awaited<ReturnType<typeof cooper.built>>) =>
     events.map((event) => (event.type === 'vertex.output' ? event.text : '')).join('');
   const first = await cooper.built(['--add-host', 'db:10.0.0.5', '--add-host', 'db=[::1]', context]);
-  assert.deepEqual(outputOf(first).trim().split('\n'), ['10.0.0.5 db', '::1 db']);
+  assert.deepEqual(outputOf(first).trim().split('\n'), ['10.0.0.5\tdb', '::1\tdb']);
   const same = await cooper.built(['--add-host', 'db:10.0.0.5', '--add-host', 'db=[::1]', context]);
   assert.equal(same.ran.length, 0);
   const other = await cooper.built(['--add-host', 'db:10.0.0.6', context]);
-  assert.deepEqual(outputOf(other).trim().split('\n'), ['10.0.0.6 db']);
+  assert.deepEqual(outputOf(other).trim().split('\n'), ['10.0.0.6\tdb']);
 });
 
 for (const { name, args, input = '', status, error, hint } of [
