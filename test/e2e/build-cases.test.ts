@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { busyboxBase, pushBase } from '../support/bases.ts';
-import { caseBase, caseFile, caseNames, difference, knownDifference, lines, prepareCase } from '../support/cases.ts';
+import { caseBase, caseFile, caseNames, casesFolder, difference, knownDifference, lines, prepareCase } from '../support/cases.ts';
 import { type Cooper, here, type Installation, makeCooper } from '../support/cooper.ts';
 import { contentLines, startReader, storedBase, type ToldConfig, withoutFreeTimes } from '../support/image-tree.ts';
 import { startRegistry } from '../support/registry.ts';
@@ -36,6 +37,8 @@ for (const { who, installation, skip } of [
     });
 
     for (const name of names) {
+      // A config and an error are the same for all: rights matter where files are made.
+      if (who !== 'root' && !existsSync(join(casesFolder, name, 'rootless')) && !makesFiles(name)) continue;
       test(name, async (context) => {
         const reason = who === 'root' ? undefined : await caseFile(name, 'rootless');
         if (reason) return context.skip(reason.trim());
@@ -50,6 +53,11 @@ for (const { who, installation, skip } of [
       });
     }
   });
+}
+
+function makesFiles(name: string): boolean {
+  const tree = join(casesFolder, name, 'expected/tree');
+  return existsSync(tree) && statSync(tree).size > 0;
 }
 
 /** What BuildKit has made of a case: fixtures/cases/<name>/expected. */
