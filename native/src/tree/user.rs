@@ -48,7 +48,7 @@ pub fn find_user(tree: &Tree<'_>, text: &str) -> Result<User, Error> {
 pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<((u32, u32), Option<Error>), Error> {
     let (name, group) = split(text);
     let mut unknown = None;
-    let (uid, primary) = match id(name)? {
+    let (uid, primary) = match owner_id(name)? {
         Some(uid) => (uid, uid),
         None => match find_passwd(tree, name)? {
             Some(entry) => (entry.uid, entry.gid),
@@ -61,6 +61,7 @@ pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<((u32, u32), Option<Err
     let gid = match group {
         None if text.ends_with(':') => 0,
         None => primary,
+        Some("root") => 0,
         Some(group) => match find_group(tree, group) {
             Err(error) if error.code() == "USER_NOT_FOUND" && id(group).is_ok() => {
                 unknown = unknown.or(Some(error));
@@ -70,6 +71,11 @@ pub fn find_owner(tree: &Tree<'_>, text: &str) -> Result<((u32, u32), Option<Err
         },
     };
     Ok(((uid, gid), unknown))
+}
+
+/// As `id`; and root is 0 without a look into the filesystem. Source: BuildKit, `parseUID`.
+fn owner_id(text: &str) -> Result<Option<u32>, Error> {
+    if text == "root" { Ok(Some(0)) } else { id(text) }
 }
 
 /// User and group; no user at all is root.
@@ -249,6 +255,11 @@ mod tests {
             ("broken line", (0, 0)),
         ] {
             let (owner, unknown) = find_owner(&tree, text).unwrap();
+            assert_eq!((owner, unknown.is_none()), (wanted, true), "{text}");
+        }
+        for (text, wanted) in [("root", (0, 0)), ("5:root", (5, 0))] {
+            let nothing: [(_, _, u32); 0] = [];
+            let (owner, unknown) = find_owner(&Tree::inline(nothing), text).unwrap();
             assert_eq!((owner, unknown.is_none()), (wanted, true), "{text}");
         }
         for (text, wanted) in [("nobody", (0, 0)), ("nobody:web", (0, 34)), ("web:nogroup", (33, 34))] {
