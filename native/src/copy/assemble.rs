@@ -6,7 +6,6 @@ use super::archive::Archive;
 use super::chmod::Chmod;
 use super::draft::{Draft, NewParents};
 use super::place::{Attributes, Destination, place};
-use crate::context::RequestContext;
 use crate::error::Error;
 use crate::index::entry::Kind;
 use crate::index::store;
@@ -50,13 +49,8 @@ pub struct Place {
 pub type Placed = HashMap<Vec<u8>, Place>;
 
 /// Puts all matches in their places. Where two have the same, the later one counts.
-pub fn assemble(
-    session: &Session,
-    params: &FileCopyParams,
-    parts: &[Part<'_>],
-    request: &RequestContext,
-) -> Result<(Vec<Item>, Placed), Error> {
-    let attributes = attributes(session, params, request)?;
+pub fn assemble(session: &Session, params: &FileCopyParams, parts: &[Part<'_>]) -> Result<(Vec<Item>, Placed), Error> {
+    let attributes = attributes(session, params)?;
     // A linked copy stands on nothing: its directories are new and no symlink of the parent is followed.
     let parent = if is_linked(params) { &[][..] } else { &params.parent };
     let mut draft = Draft::new(store::view(session, parent)?);
@@ -99,29 +93,19 @@ fn is_linked(params: &FileCopyParams) -> bool {
 }
 
 /// --chown and --chmod. Names are looked up in the stage itself, also for a linked copy.
-fn attributes(session: &Session, params: &FileCopyParams, request: &RequestContext) -> Result<Attributes, Error> {
+fn attributes(session: &Session, params: &FileCopyParams) -> Result<Attributes, Error> {
     let owner = params.attributes.chown.as_deref();
-    let owner = owner.map(|text| owner_of(session, params, text, request)).transpose()?;
+    let owner = owner.map(|text| owner_of(session, params, text)).transpose()?;
     Ok(Attributes {
         owner,
         chmod: params.attributes.chmod.as_deref().map(Chmod::parse).transpose()?,
     })
 }
 
-/// In a filesystem with nothing in it names mean nothing; elsewhere BuildKit takes root for a name that is not there, which is said.
-fn owner_of(
-    session: &Session,
-    params: &FileCopyParams,
-    text: &str,
-    request: &RequestContext,
-) -> Result<(u32, u32), Error> {
+/// A name that is not there is an error: BuildKit silently takes root for it, and an image with the wrong owners is worse than none.
+fn owner_of(session: &Session, params: &FileCopyParams, text: &str) -> Result<(u32, u32), Error> {
     let (owner, missing) = user::find_owner(&open::chain(session, &params.parent)?, text)?;
-    match missing {
-        Some(error) if params.parent.is_empty() => return Err(error),
-        Some(error) => request.warn(format!("{error}: --chown={text} takes root (0) for it"))?,
-        None => {}
-    }
-    Ok(owner)
+    missing.map_or(Ok(owner), Err)
 }
 
 /// ADD: unpacks a match that is an archive. False for anything else.

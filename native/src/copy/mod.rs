@@ -33,7 +33,7 @@ pub fn copy(session: &Session, params: FileCopyParams, request: &RequestContext)
     for (number, selection) in params.selections.iter().enumerate() {
         parts.push(Part::open(session, selection).map_err(|error| numbered(error, number))?);
     }
-    let (mut items, placed) = assemble(session, &params, &parts, request)?;
+    let (mut items, placed) = assemble(session, &params, &parts)?;
     epoch::limit_items(&mut items, params.epoch_seconds);
     let layer = finish(session, request, items, params.form, params.snapshot)?;
     let index = store::index(session, &LayerRef::Layer(layer.diff_id.clone()))?;
