@@ -17,7 +17,7 @@ pub fn select(
     let (before, rest) = (clean_pattern(before), clean_pattern(rest));
     let wild = pattern::has_wildcard(&before) || pattern::has_wildcard(&rest);
     let pivots = if pattern::has_wildcard(&before) {
-        selector.expand(&before)?
+        selector.expand(source, &before)?
     } else {
         vec![pattern::unescape(&before).into_bytes()]
     };

@@ -81,7 +81,7 @@ impl<'s> Selector<'_, 's> {
     fn source(&self, at: usize, written: &str, matches: &mut Vec<Match>) -> Result<(), Error> {
         let source = clean_pattern(written);
         if pattern::has_wildcard(&source) {
-            for found in self.expand(&source)? {
+            for found in self.expand(at, &source)? {
                 let resolved = self.tree.resolve(&found, true)?;
                 let Some(node) = self.visible(&resolved)? else {
                     return Err(self.missing(at, &path::show(&found), &found));
@@ -149,15 +149,19 @@ impl<'s> Selector<'_, 's> {
     }
 
     /// Paths that match a pattern with wildcards, in order. Directories on the way that are symlinks are followed where they stand
-    /// before the first wildcard, as Docker does.
-    pub fn expand(&self, source: &str) -> Result<Vec<Vec<u8>>, Error> {
+    /// before the first wildcard, as Docker does; what stands there must exist, whatever the wildcards match.
+    pub fn expand(&self, at: usize, source: &str) -> Result<Vec<Vec<u8>>, Error> {
         let components: Vec<&str> = source.split('/').collect();
         let plain = components
             .iter()
             .take_while(|name| !pattern::has_wildcard(name))
             .count();
         let prefix = pattern::unescape(&components[..plain].join("/"));
-        let mut found = vec![self.tree.resolve(prefix.as_bytes(), true)?];
+        let top = self.tree.resolve(prefix.as_bytes(), true)?;
+        if self.visible(&top)?.is_none() {
+            return Err(self.missing(at, &prefix, prefix.as_bytes()));
+        }
+        let mut found = vec![top];
         for component in &components[plain..] {
             found = self.expand_name(&found, source, component)?;
         }
