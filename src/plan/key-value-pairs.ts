@@ -6,12 +6,15 @@ export interface Pair {
   readonly value: string;
 }
 
-/** The arguments of ENV and LABEL: `name=value` words, or the legacy `name rest of line`. All see the variables as they were before. */
+/**
+ * The arguments of ENV and LABEL: `name=value` words, or the legacy `name rest of line`. All see the variables as they were before.
+ * A name may become empty by them, as in BuildKit; one that is written so is the grammar's to refuse.
+ */
 export function expandPairs(step: Step): readonly Pair[] {
   const { args, form } = step.instruction;
   if (form === 'legacy') {
     requireArgs(step, 2, 2);
-    return [named(step, 0, { name: expandArg(step, 0), value: expandArg(step, 1) })];
+    return [{ name: expandArg(step, 0), value: expandArg(step, 1) }];
   }
   requireArgs(step, 1);
   return args.map((word, index) => {
@@ -19,11 +22,6 @@ export function expandPairs(step: Step): readonly Pair[] {
     const range = rangeOfArg(step, index);
     if (!pair)
       throw invalid(step, `"${word}" is not of the form "name=value"`, { range, hint: `quote a value that has spaces: name="a b"` });
-    return named(step, index, { name: expandAt(step, pair.name, range), value: expandAt(step, pair.value, range) });
+    return { name: expandAt(step, pair.name, range), value: expandAt(step, pair.value, range) };
   });
-}
-
-function named(step: Step, index: number, pair: Pair): Pair {
-  if (pair.name === '') throw invalid(step, `${step.instruction.name} has an empty name`, { range: rangeOfArg(step, index) });
-  return pair;
 }
