@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LimitFunction } from 'p-limit';
 import { redactUrl } from '../context/git-access.ts';
 import { type FetchedFile, fetchFile, isUnchanged } from '../context/http-fetch.ts';
 import type { HttpAccess } from '../context/http-request.ts';
@@ -22,8 +21,9 @@ export class HttpFiles {
     this.#access = access;
   }
 
-  source(spec: HttpSpec, limit: LimitFunction): RemoteSource {
-    const fetched = once((signal) => limit(() => this.#fetch(spec, signal)));
+  /** `run` says when, and until when. */
+  source(spec: HttpSpec, run: <T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal) => Promise<T>): RemoteSource {
+    const fetched = once((signal) => run((stop) => this.#fetch(spec, stop), signal));
     return {
       async key(signal) {
         const { filename, checksum } = spec;

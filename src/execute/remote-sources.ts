@@ -29,6 +29,8 @@ export class RemoteSources implements AsyncDisposable {
   readonly #files: HttpFiles;
   readonly #limit = pLimit(maxFetches);
   readonly #sources = new Map<string, RemoteSource>();
+  readonly #end = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(folders: FetchedFolders, access: Access, timeouts: Timeouts = defaultTimeouts) {
     this.#folders = folders;
@@ -41,25 +43,40 @@ export class RemoteSources implements AsyncDisposable {
     const name = JSON.stringify(spec);
     const known = this.#sources.get(name);
     if (known) return known;
-    const made = spec.kind === 'http' ? this.#files.source(spec, this.#limit) : this.#git(spec);
+    const made = spec.kind === 'http' ? this.#files.source(spec, (work, signal) => this.#run(work, signal)) : this.#git(spec);
     this.#sources.set(name, made);
     return made;
   }
 
-  /** Ends idle connections, which would keep the process alive for some seconds. */
+  /**
+   * Waits for fetches that nobody waits for any more (another step has failed, or the plan): they work in a folder of the store's lease, which
+   * ends next. Then ends idle connections, which would keep the process alive for some seconds.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort();
+    await Promise.allSettled(this.#running);
     await this.#transport.close();
   }
 
   #git(spec: GitSpec): RemoteSource {
-    const resolved = once((signal) => this.#limit(() => this.#resolve(spec, signal)));
+    const resolved = once((signal) => this.#run((stop) => this.#resolve(spec, stop), signal));
     const directory = once(async (signal) => {
       const found = await resolved(signal);
       const name = digestOf(JSON.stringify(gitIdentity(spec, found)));
       const there = await this.#folders.find('git', name);
-      return there ?? this.#limit(() => this.#checkOut(spec, found, name, signal));
+      return there ?? this.#run((stop) => this.#checkOut(spec, found, name, stop), signal);
     });
     return { key: async (signal) => field('git', gitKey(spec, await resolved(signal))), directory };
+  }
+
+  async #run<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const running = this.#limit(() => work(AbortSignal.any([signal, this.#end.signal])));
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
   }
 
   async #resolve(spec: GitSpec, signal: AbortSignal): Promise<ResolvedGit> {
