@@ -7,6 +7,7 @@ import { type BuildScope, sourceRange } from './build-scope.ts';
 import { checkImageConfig } from './check-image-config.ts';
 import { sourceNames } from './dependencies.ts';
 import { sourceStage, stagesHint } from './find-stage.ts';
+import { triggersOf } from './instructions/onbuild.ts';
 import { namedContext } from './named-contexts.ts';
 import type { ImageResolver, ResolvedImage } from './plan.ts';
 import type { Stage } from './stages.ts';
@@ -44,6 +45,8 @@ class Preparation {
   readonly #signal: AbortSignal;
   readonly #visits = new Map<Stage, Promise<void>>();
   readonly #triggers = new Map<Stage, readonly Instruction[]>();
+  /** By the stage that has them. */
+  readonly #ofStages = new Map<Stage, readonly Instruction[]>();
   readonly #lookups = new Map<string, Promise<ResolvedImage>>();
   readonly #images = new Map<string, ResolvedImage>();
 
@@ -84,16 +87,23 @@ class Preparation {
     if (base.kind === 'scratch' || base.kind === 'files') return;
     if (base.kind === 'stage') {
       await this.visit(base.stage);
-      this.#triggers.set(
-        stage,
-        base.stage.instructions.flatMap(({ trigger }) => trigger ?? []),
-      );
+      this.#triggers.set(stage, this.#triggersOf(base.stage, from));
     } else {
       const range = from.argRanges[0] ?? from.range;
       const image = await this.#resolve(base.reference, stage.platform ?? this.#build.targetPlatform, range, stage);
-      if (!stage.replaced) this.#triggers.set(stage, parseTriggers(image, this.#build, from));
+      if (!stage.replaced)
+        this.#triggers.set(stage, parseTriggers(image.config.config?.OnBuild ?? [], `"${image.reference}"`, this.#build, from));
     }
     await this.#visitSources(stage, this.#triggers.get(stage) ?? [], from.range);
+  }
+
+  /** Read anew, as those of an image are: what is wrong with one is an error only where it is run. */
+  #triggersOf(base: Stage, from: Instruction): readonly Instruction[] {
+    const known = this.#ofStages.get(base);
+    if (known) return known;
+    const made = parseTriggers(base.instructions.flatMap(triggersOf), `the stage "${base.name ?? base.index}"`, this.#build, from);
+    this.#ofStages.set(base, made);
+    return made;
   }
 
   async #visitSources(stage: Stage, instructions: readonly Instruction[], triggeredBy: Range | undefined): Promise<void> {
@@ -143,15 +153,15 @@ class Preparation {
 /** Failures that a wrong name may be the reason of: where no registry can be reached, too. */
 const notFound: readonly string[] = ['BASE_NOT_FOUND', 'REFERENCE_INVALID', 'REGISTRY_AUTH', 'REGISTRY_FAILED', 'REGISTRY_UNREACHABLE'];
 
-/** ONBUILD of an image is text that was never checked against our grammar: its errors are shown at the FROM that brought it. */
-function parseTriggers({ reference, config }: ResolvedImage, build: BuildScope, from: Instruction): readonly Instruction[] {
-  return (config.config?.OnBuild ?? []).map((text) => {
+/** ONBUILD is text that has yet to be checked against our grammar: its errors are shown at the FROM that brought it. */
+function parseTriggers(texts: readonly string[], owner: string, build: BuildScope, from: Instruction): readonly Instruction[] {
+  return texts.map((text) => {
     // An instruction without a FROM is an error: it gets one.
     const { instructions, diagnostics } = parseDockerfile(`FROM scratch\n${text}`);
     const trigger = instructions[1];
     const error = diagnostics.find(({ severity }) => severity === 'error');
     if (trigger && instructions.length === 2 && !error && !['FROM', 'ONBUILD', 'MAINTAINER'].includes(trigger.name)) return trigger;
-    throw new BuildError('DOCKERFILE_INVALID', `"${reference}" has an ONBUILD that cannot be run: "${text}"`, {
+    throw new BuildError('DOCKERFILE_INVALID', `${owner} has an ONBUILD that cannot be run: "${text}"`, {
       range: sourceRange(build, from.range),
       hint: error?.message,
     });

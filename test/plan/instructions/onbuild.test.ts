@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { BuildError } from '../../../src/diagnostics/build-error.ts';
 import { image, planOf, resolverOf, testPlans } from '../plan-of.ts';
 
 testPlans('ONBUILD', [
@@ -63,3 +64,27 @@ test('ONBUILD: what fails in a trigger is shown at the FROM', async () => {
       (error as { code?: string }).code === 'UNSUPPORTED' && (error as { range: { start: { line: number } } }).range.start.line === 2,
   );
 });
+
+// BuildKit 0.32.2 refuses each of them where the trigger is run, and only there.
+for (const trigger of [
+  'COPY --nope x /',
+  'COPY --from=a --from=b x /',
+  'COPY --link=perhaps x /',
+  'ADD --checksum x /',
+  'HEALTHCHECK FOO x',
+  'HEALTHCHECK NONE x',
+  'HEALTHCHECK --interval=abc CMD x',
+  'RUN --network=foo true',
+  'EXPOSE',
+  'SHELL foo',
+  'ARG =x',
+]) {
+  test(`ONBUILD: "${trigger}" is an error where it is run`, async () => {
+    const text = `FROM scratch AS a\nONBUILD ${trigger}\n`;
+    await planOf(text);
+    await assert.rejects(
+      planOf(`${text}FROM a\n`),
+      (error: BuildError) => error.code === 'DOCKERFILE_INVALID' && error.range?.start.line === 3,
+    );
+  });
+}
