@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseBoolean } from '../grammar/boolean.ts';
 import { type UnpackedArchive, unpackFile, unpackStream } from './archive-context.ts';
 import type { BuildOptions } from './build-options.ts';
 import {
@@ -104,7 +105,7 @@ async function openStream(way: Way): Promise<OpenedContext> {
 async function openGit(text: string, way: Way): Promise<OpenedContext> {
   const { options, bench, signal } = way;
   const spec = gitContext(text, {
-    keepGitDir: isTrue(options.buildArgs?.BUILDKIT_CONTEXT_KEEP_GIT_DIR),
+    keepGitDir: parseBoolean(options.buildArgs?.BUILDKIT_CONTEXT_KEEP_GIT_DIR ?? '') === true,
     commitTime: Boolean(options.buildArgs?.SOURCE_DATE_EPOCH ?? options.environment?.SOURCE_DATE_EPOCH),
   });
   const outside = await outsideDockerfile(way);
@@ -183,9 +184,6 @@ async function headOf(path: string): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(1024), 0, 1024, 0);
   return buffer.subarray(0, bytesRead);
 }
-
-/** Source: Go, strconv.ParseBool. */
-const isTrue = (text: string | undefined): boolean => /^(?:1|t|true|TRUE|True|T)$/.test(text ?? '');
 
 const twoDockerfiles = (what: string): BuildError =>
   new BuildError('ARG_INVALID', `${what} is a Dockerfile, and "--file" names another one`, {

@@ -50,6 +50,6 @@ function isCount(text: string): boolean {
 }
 
 function isInterval(text: string): boolean {
-  const nanoseconds = parseDuration(text.replace(/^-(?=[0.]+[a-zµμ]+$)/, ''));
+  const nanoseconds = parseDuration(text);
   return nanoseconds === 0 || (nanoseconds !== undefined && nanoseconds >= 1e6);
 }

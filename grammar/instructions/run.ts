@@ -1,3 +1,4 @@
+import { parseBoolean } from '../boolean.ts';
 import { parseCsvLine } from '../csv.ts';
 import type { Problem } from '../diagnostics.ts';
 import { splitKeyValue } from '../key-values.ts';
@@ -64,7 +65,7 @@ function deviceProblem(fields: readonly string[]): FlagProblem | undefined {
     const { name: written, value } = splitKeyValue(field) ?? { name: field, value: undefined };
     const key = written.toLowerCase();
     if (key === 'required') {
-      if (value === undefined || /^(?:[01tf]|true|false)$|^(?:[TF]|TRUE|FALSE|True|False)$/.test(value)) continue;
+      if (value === undefined || parseBoolean(value) !== undefined) continue;
       return { message: `"required" is true or false, not "${shorten(value)}"`, hint: 'write: required' };
     }
     if (key === 'name' && value !== undefined) {

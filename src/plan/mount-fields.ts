@@ -1,5 +1,6 @@
+import { parseBoolean } from '../../grammar/boolean.ts';
+import { parseCsvLine } from '../../grammar/csv.ts';
 import { parseByteSize } from './byte-size.ts';
-import { parseCsvLine } from './csv.ts';
 import { didYouMean } from './suggestion.ts';
 
 export type MountType = 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh';
@@ -150,10 +151,9 @@ function oneOf<T extends string>(value: string, known: readonly T[], what: strin
   throw new MountProblem(`"${value}" ${what}`, didYouMean(value, known) ?? `it is ${known.join(', ')}`);
 }
 
-/** The words of Go's strconv.ParseBool. */
 function booleanOf(value: string, key: string): boolean {
-  if (/^(?:1|t|T|true|TRUE|True)$/.test(value)) return true;
-  if (/^(?:0|f|F|false|FALSE|False)$/.test(value)) return false;
+  const known = parseBoolean(value);
+  if (known !== undefined) return known;
   throw new MountProblem(`"${key}" is "true" or "false", not "${value}"`);
 }
 

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import type { Instruction } from '../../grammar/ast.ts';
+import { parseBoolean } from '../../grammar/boolean.ts';
+import { parseCsvLine } from '../../grammar/csv.ts';
 import { splitKeyValue } from '../../grammar/key-values.ts';
 import { expandWord } from '../../grammar/words/expand.ts';
-import { parseCsvLine } from './csv.ts';
 import type { Lines } from './lint/rule.ts';
 
 /** Something that a RUN wants from whoever builds. */
@@ -23,7 +24,7 @@ export function outlineMounts(
     const fields = flag.name === 'mount' ? fieldsOf(flag.value ?? '', scope) : new Map<string, string>();
     const type = fields.get('type')?.toLowerCase();
     if (type !== 'secret' && type !== 'ssh') return [];
-    const required = /^(?:1|t|true)$/i.test(fields.get('required') ?? '');
+    const required = parseBoolean(fields.get('required') ?? '') === true;
     return [{ type, id: type === 'ssh' ? fields.get('id') || 'default' : secretId(fields), required, lines }];
   });
 }

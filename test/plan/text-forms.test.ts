@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseCsvLine } from '../../grammar/csv.ts';
+import { parseDuration } from '../../grammar/duration.ts';
 import { parseByteSize } from '../../src/plan/byte-size.ts';
 import { absolutePath, destinationPath, sourcePath } from '../../src/plan/container-path.ts';
-import { parseCsvLine } from '../../src/plan/csv.ts';
-import { parseDuration } from '../../src/plan/duration.ts';
 import { formatDuration, plainList, quoteList } from '../../src/plan/go-format.ts';
 import { parsePorts } from '../../src/plan/ports.ts';
 
@@ -26,6 +26,7 @@ table<string, number | undefined>('parseDuration', parseDuration, [
   ['', undefined],
   ['5', undefined],
   ['-1s', undefined],
+  ['-0s', 0],
   ['1 s', undefined],
   ['1d', undefined],
   ['s', undefined],

@@ -1,3 +1,4 @@
+import { parseBoolean } from '../../../grammar/boolean.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import { nearest } from '../../diagnostics/suggest.ts';
 import { parseFields } from './fields.ts';
@@ -10,8 +11,8 @@ export interface CallArgument {
   readonly ignoreStatus: boolean;
 }
 
-export const callMethods = ['check', 'outline', 'targets'] as const;
-export type CallMethod = (typeof callMethods)[number];
+const callMethods = ['check', 'outline', 'targets'] as const;
+type CallMethod = (typeof callMethods)[number];
 
 /** Reads `METHOD[,format=json][,ignorestatus=true]`; undefined for `build`, which asks nothing. Throws ARG_INVALID. Source: buildx, `ParseCallFunc`. */
 export function parseCall(text: string): CallArgument | undefined {
@@ -21,7 +22,7 @@ export function parseCall(text: string): CallArgument | undefined {
   for (const [key, value] of parseFields(text, '--call')) {
     if (value === undefined && name === undefined) name = key;
     else if (key === 'format' && (value === 'json' || value === 'text')) format = value;
-    else if (key === 'ignorestatus' && /^(?:1|t|true|0|f|false)$/i.test(value ?? '')) ignoreStatus = /^[1t]/i.test(value ?? '');
+    else if (key === 'ignorestatus' && parseBoolean(value ?? '') !== undefined) ignoreStatus = parseBoolean(value ?? '') === true;
     else
       throw new BuildError('ARG_INVALID', `"--call ${text}" has "${key}" out of place`, {
         hint: 'write METHOD[,format=json][,ignorestatus=true]',

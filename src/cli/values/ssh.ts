@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { parseBoolean } from '../../../grammar/boolean.ts';
 import type { SshOption } from '../../build-options.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import type { Caller } from '../caller.ts';
@@ -20,10 +21,9 @@ export function parseSsh(text: string, { directory, environment }: Pick<Caller, 
   return { id, paths: paths.length > 0 ? paths.map((path) => resolve(directory, path)) : [callersAgent(environment)], raw: isRaw };
 }
 
-/** The words of Go's strconv.ParseBool. */
 function readRaw(word: string, bad: (why: string) => BuildError): boolean {
-  if (/^(?:1|t|T|true|TRUE|True)$/.test(word)) return true;
-  if (/^(?:0|f|F|false|FALSE|False)$/.test(word)) return false;
+  const known = parseBoolean(word);
+  if (known !== undefined) return known;
   throw bad(`says raw=${word}, which is neither true nor false`);
 }
 

@@ -1,5 +1,5 @@
+import { parseDuration } from '../../../grammar/duration.ts';
 import type { Healthcheck } from '../../oci/image-config.ts';
-import { parseDuration } from '../duration.ts';
 import { textFlag } from '../flags.ts';
 import { formatDuration, plainList } from '../go-format.ts';
 import { addHistory } from '../stage-state.ts';

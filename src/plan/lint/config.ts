@@ -1,3 +1,4 @@
+import { parseBoolean } from '../../../grammar/boolean.ts';
 import { BuildError } from '../../diagnostics/build-error.ts';
 import { quote } from '../go-format.ts';
 
@@ -9,7 +10,7 @@ export interface CheckConfig {
   readonly error: boolean;
 }
 
-export const noConfig: CheckConfig = { skip: new Set(), experimental: new Set(), error: false };
+const noConfig: CheckConfig = { skip: new Set(), experimental: new Set(), error: false };
 
 /**
  * Reads `skip=A,B;error=true;experimental=C`. Of more than three parts the last takes the rest, and of two of a kind the last counts.
@@ -23,7 +24,7 @@ export function parseCheckConfig(text: string): CheckConfig {
     const name = equals === -1 ? part : part.slice(0, equals).trim();
     const value = part.slice(equals + 1).trim();
     if (equals === -1 || !['skip', 'experimental', 'error'].includes(name)) throw invalid(`invalid check option ${quote(name)}`);
-    config = { ...config, [name]: name === 'error' ? parseBoolean(value, part) : parseNames(value) };
+    config = { ...config, [name]: name === 'error' ? booleanOf(value, part) : parseNames(value) };
   }
   return config;
 }
@@ -54,10 +55,9 @@ function union(one: CheckConfig['skip'], other: CheckConfig['skip']): CheckConfi
 
 const parseNames = (value: string): CheckConfig['skip'] => (value === 'all' ? 'all' : new Set(value.split(',').map((name) => name.trim())));
 
-/** Source: Go, strconv.ParseBool. */
-function parseBoolean(value: string, part: string): boolean {
-  if (/^(?:1|t|T|TRUE|true|True)$/.test(value)) return true;
-  if (/^(?:0|f|F|FALSE|false|False)$/.test(value)) return false;
+function booleanOf(value: string, part: string): boolean {
+  const known = parseBoolean(value);
+  if (known !== undefined) return known;
   throw invalid(`failed to parse check option ${quote(part)}: ${quote(value)} is neither true nor false`);
 }
 

@@ -1,5 +1,5 @@
+import { parseCsvLine } from '../../../grammar/csv.ts';
 import { splitKeyValue } from '../../../grammar/key-values.ts';
-import { parseCsvLine } from '../csv.ts';
 import type { StepView } from './rule.ts';
 
 /** Words in which an instruction's variables have to be known, in the order in which BuildKit expands them. Source: its `Expand` methods. */

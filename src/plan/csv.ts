@@ -1,1 +1,0 @@
-export { parseCsvLine } from '../../grammar/csv.ts';
