@@ -6,7 +6,7 @@ import { epochOf } from './epoch.ts';
 import { expandBody } from './expansion.ts';
 import { booleanFlag, expandFlag, type FlagValue, listFlag, textFlag } from './flags.ts';
 import { addHistory, workingDirectory } from './stage-state.ts';
-import { expandArg, invalid, rangeIn, rangeOf, requireArgs, type Step } from './step.ts';
+import { expandArg, invalid, rangeIn, rangeOf, type Step } from './step.ts';
 import { stepName } from './step-name.ts';
 
 interface Variation {
@@ -30,7 +30,6 @@ export interface RemoteFiles {
 /** What COPY and ADD do alike: one vertex, one row of history. */
 export function lowerFiles(step: Step, variation: Variation): void {
   const { instruction, state } = step;
-  requireArgs(step, 2);
   const { sources, files, target } = readArgs(step, variation);
   const chown = expandFlag(step, 'chown');
   const chmod = checkedMode(step);

@@ -105,9 +105,9 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
   const buildArgs = withEnvironmentEpoch(options);
   const buildPlatform = options.buildPlatform ?? hostPlatform();
   const targetPlatform = options.platform ?? buildPlatform;
-  const { globals, sections } = splitSections(dockerfile, source);
+  const { globals, sections } = splitSections(dockerfile);
   const last = sections.at(-1);
-  const targetName = options.target || (last && stageNameOf(last.from, source));
+  const targetName = options.target || (last && stageNameOf(last.from));
   const given = { buildArgs, buildPlatform, targetPlatform, targetStage: targetName };
   const { linter } = options;
   linter?.readFile({ sections, defaults: defaultsOf(globals, given, source), escape: source.escape });

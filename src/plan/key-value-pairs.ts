@@ -1,5 +1,5 @@
 import { splitKeyValue } from '../../grammar/key-values.ts';
-import { expandArg, expandAt, invalid, rangeOfArg, requireArgs, type Step } from './step.ts';
+import { expandArg, expandAt, rangeOfArg, type Step } from './step.ts';
 
 export interface Pair {
   readonly name: string;
@@ -12,16 +12,10 @@ export interface Pair {
  */
 export function expandPairs(step: Step): readonly Pair[] {
   const { args, form } = step.instruction;
-  if (form === 'legacy') {
-    requireArgs(step, 2, 2);
-    return [{ name: expandArg(step, 0), value: expandArg(step, 1) }];
-  }
-  requireArgs(step, 1);
+  if (form === 'legacy') return [{ name: expandArg(step, 0), value: expandArg(step, 1) }];
   return args.map((word, index) => {
-    const pair = splitKeyValue(word);
+    const { name, value } = splitKeyValue(word) ?? { name: word, value: '' };
     const range = rangeOfArg(step, index);
-    if (!pair)
-      throw invalid(step, `"${word}" is not of the form "name=value"`, { range, hint: `quote a value that has spaces: name="a b"` });
-    return { name: expandAt(step, pair.name, range), value: expandAt(step, pair.value, range) };
+    return { name: expandAt(step, name, range), value: expandAt(step, value, range) };
   });
 }

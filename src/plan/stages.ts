@@ -35,20 +35,10 @@ export type Base =
   /** A named context of files. */
   | { readonly kind: 'files'; readonly vertex: Vertex<Spec> };
 
-/** The ARGs before the first FROM, and the sections. Throws where there is no FROM, or something else before it. */
-export function splitSections(
-  { instructions }: Dockerfile,
-  source: FileScope,
-): { globals: readonly Instruction[]; sections: readonly Section[] } {
+/** The ARGs before the first FROM, and the sections. The grammar has refused everything else there. */
+export function splitSections({ instructions }: Dockerfile): { globals: readonly Instruction[]; sections: readonly Section[] } {
   const starts = instructions.flatMap(({ name }, index) => (name === 'FROM' ? [index] : []));
   const globals = instructions.slice(0, starts[0] ?? instructions.length);
-  const stray = globals.find(({ name }) => name !== 'ARG');
-  if (stray) throw invalid(source, stray, `${stray.name} stands before the first FROM`, 'only ARG may stand there');
-  if (starts.length === 0) {
-    throw new BuildError('DOCKERFILE_INVALID', `"${source.file}" has no FROM`, {
-      hint: 'a Dockerfile begins with FROM: "FROM scratch" for an empty base',
-    });
-  }
   const sections = starts.flatMap((start, place) => {
     const from = instructions[start];
     return from ? [{ from, instructions: instructions.slice(start + 1, starts[place + 1]) }] : [];
@@ -63,7 +53,7 @@ export function splitSections(
 export function readStages(sections: readonly Section[], scope: ReadonlyMap<string, string>, build: BuildScope): readonly Stage[] {
   const stages: Stage[] = [];
   for (const { from, instructions } of sections) {
-    const name = stageNameOf(from, build);
+    const name = stageNameOf(from);
     const text = expandFrom(from, from.args[0] ?? '', scope, build);
     const platform = platformOf(from, scope, build);
     const find = (wanted: string) => namedContext(wanted, build.namedContexts, platform ?? build.targetPlatform);
@@ -83,20 +73,7 @@ export function readStages(sections: readonly Section[], scope: ReadonlyMap<stri
 }
 
 /** The name that AS gives, in lower case. */
-export function stageNameOf(from: Instruction, source: FileScope): string | undefined {
-  const [, as, name] = from.args;
-  if (from.args.length === 1) return undefined;
-  if (from.args.length !== 3 || as?.toUpperCase() !== 'AS' || name === undefined) {
-    throw invalid(source, from, 'FROM takes an image, and "AS name" if the stage is to have a name');
-  }
-  if (/^[a-z][a-z0-9_.-]*$/i.test(name)) return name.toLowerCase();
-  throw invalid(
-    source,
-    from,
-    `"${name}" cannot be the name of a stage`,
-    'a name begins with a letter and has letters, digits, "-", "_" and "."',
-  );
-}
+export const stageNameOf = ({ args }: Instruction): string | undefined => args[2]?.toLowerCase();
 
 /** The stage of that name that was defined last. */
 export const stageNamed = (name: string, stages: readonly Stage[]): Stage | undefined =>

@@ -8,7 +8,7 @@ import { type BuildScope, sourceRange } from './build-scope.ts';
 import { expandText } from './expansion.ts';
 import type { StageState } from './stage-state.ts';
 
-/** One instruction being lowered, and all that it may look at. */
+/** One instruction being lowered, and all that it may look at. The grammar has refused what is wrong with it whatever its variables hold. */
 export interface Step {
   readonly instruction: Instruction;
   readonly state: StageState;
@@ -54,14 +54,6 @@ export const unsupported = (
   message: string,
   { range, hint }: { range?: SourceRange; hint?: string | undefined } = {},
 ): BuildError => failure(step, 'UNSUPPORTED', message, { range, hint });
-
-/** Throws unless the number of arguments is within bounds. */
-export function requireArgs(step: Step, least: number, most = Number.POSITIVE_INFINITY): void {
-  const { name, args } = step.instruction;
-  if (args.length >= least && args.length <= most) return;
-  const wanted = most === least ? `exactly ${least}` : `at least ${least}`;
-  throw invalid(step, `${name} takes ${wanted} argument${least === 1 ? '' : 's'}, not ${args.length}`);
-}
 
 function failure(
   step: Step,

@@ -1,6 +1,6 @@
 import { splitKeyValue } from '../../../grammar/key-values.ts';
 import { addHistory, define } from '../stage-state.ts';
-import { expandAt, invalid, rangeOfArg, requireArgs, type Step } from '../step.ts';
+import { expandAt, rangeOfArg, type Step } from '../step.ts';
 
 /** Never part of a RUN's environment. Source: BuildKit, `nonEnvArgs`. */
 const outsideEnvironment: readonly string[] = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'];
@@ -11,7 +11,6 @@ const outsideEnvironment: readonly string[] = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BU
  * those before it. Source: BuildKit, `dispatchArg`.
  */
 export function lowerArg(step: Step): void {
-  requireArgs(step, 1);
   const declared = step.instruction.args.map((word, index) => declare(step, word, index));
   addHistory(step.state, ['ARG', ...declared].join(' '));
 }
@@ -19,7 +18,6 @@ export function lowerArg(step: Step): void {
 function declare(step: Step, word: string, index: number): string {
   const { state } = step;
   const { name, value: text } = splitKeyValue(word) ?? { name: word, value: undefined };
-  if (name === '') throw invalid(step, 'ARG has an empty name', { range: rangeOfArg(step, index) });
   const value = valueFor(step, name, text, index);
   if (value !== undefined && !outsideEnvironment.includes(name)) define(state, name, value);
   state.args.set(name, value);

@@ -2,11 +2,10 @@ import { expandToWords, spend } from '../expansion.ts';
 import { plainList } from '../go-format.ts';
 import { parsePorts } from '../ports.ts';
 import { addHistory } from '../stage-state.ts';
-import { invalid, rangeOfArg, requireArgs, type Step } from '../step.ts';
+import { invalid, rangeOfArg, type Step } from '../step.ts';
 
 /** EXPOSE: words may expand to several, ranges stand for each of their ports. */
 export function lowerExpose(step: Step): void {
-  requireArgs(step, 1);
   const { instruction, state, build } = step;
   const words = instruction.args.map((word, index) => ({ word, range: rangeOfArg(step, index) }));
   // BuildKit sorts the words before it expands them, and the row of history shows that order.

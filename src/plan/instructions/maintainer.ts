@@ -1,9 +1,8 @@
 import { addHistory } from '../stage-state.ts';
-import { requireArgs, type Step } from '../step.ts';
+import type { Step } from '../step.ts';
 
 /** MAINTAINER: the image's author, as written. */
 export function lowerMaintainer(step: Step): void {
-  requireArgs(step, 1);
   const author = step.instruction.args.join(' ');
   step.state.author = author;
   addHistory(step.state, `MAINTAINER ${author}`);

@@ -1,11 +1,10 @@
 import { isSignal, signalNames } from '../signals.ts';
 import { addHistory } from '../stage-state.ts';
-import { expandArg, invalid, rangeOfArg, requireArgs, type Step } from '../step.ts';
+import { expandArg, invalid, rangeOfArg, type Step } from '../step.ts';
 import { didYouMean } from '../suggestion.ts';
 
 /** STOPSIGNAL: a number or a name, stored as written. */
 export function lowerStopsignal(step: Step): void {
-  requireArgs(step, 1, 1);
   const { state } = step;
   const StopSignal = expandArg(step, 0);
   if (!isSignal(StopSignal)) {

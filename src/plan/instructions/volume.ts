@@ -1,10 +1,9 @@
 import { plainList } from '../go-format.ts';
 import { addHistory } from '../stage-state.ts';
-import { expandArg, invalid, rangeOfArg, requireArgs, type Step } from '../step.ts';
+import { expandArg, invalid, rangeOfArg, type Step } from '../step.ts';
 
 /** VOLUME: a word of the config only; what later steps write there is kept. */
 export function lowerVolume(step: Step): void {
-  requireArgs(step, 1);
   const { instruction, state } = step;
   const paths = instruction.args.map((_, index) => {
     const path = expandArg(step, index);

@@ -3,7 +3,7 @@ import { vertex } from '../../graph/vertex.ts';
 import { absolutePath, nextWorkdir } from '../container-path.ts';
 import { epochOf } from '../epoch.ts';
 import { addHistory } from '../stage-state.ts';
-import { expandArg, rangeOf, requireArgs, type Step } from '../step.ts';
+import { expandArg, rangeOf, type Step } from '../step.ts';
 import { stepName } from '../step-name.ts';
 
 /**
@@ -11,7 +11,6 @@ import { stepName } from '../step-name.ts';
  * absolute path as it was written.
  */
 export function lowerWorkdir(step: Step): void {
-  requireArgs(step, 1, 1);
   const { state } = step;
   const path = nextWorkdir(state.config.WorkingDir ?? '', expandArg(step, 0));
   state.config = { ...state.config, WorkingDir: path };
