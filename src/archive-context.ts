@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -27,17 +28,24 @@ export async function unpackStream(stream: AsyncIterable<Uint8Array>, tools: Too
       throw new BuildError('CONTEXT_INVALID', `the archive could not be read: ${(cause as Error).message}`, { cause });
     },
   );
-  return await unpackFile(folder.path, archiveName, tools, signal);
+  return await unpack(folder.path, tools, signal);
 }
 
-/** Unpacks the file of this name in a directory. Throws CONTEXT_INVALID. */
-export async function unpackFile(directory: string, name: string, tools: Tools, signal: AbortSignal): Promise<UnpackedArchive> {
+/** Unpacks a file of the store, which may itself hold one of the same name. Throws CONTEXT_INVALID. */
+export async function unpackFile(path: string, tools: Tools, signal: AbortSignal): Promise<UnpackedArchive> {
+  await using folder = await tools.store.fetched.temporary();
+  await link(path, join(folder.path, archiveName));
+  return await unpack(folder.path, tools, signal);
+}
+
+/** Unpacks the archive in a directory. */
+async function unpack(directory: string, tools: Tools, signal: AbortSignal): Promise<UnpackedArchive> {
   const { worker, layers } = tools;
   const handle = `archive ${directory}`;
   await worker.call('handle.open', { handle, path: directory, access: 'read' }, { signal });
   const selection: Selection = {
     source: { kind: 'handle', handle, ignore: [] },
-    sources: [name],
+    sources: [archiveName],
     exclude: [],
     parents: false,
     unpack: true,
@@ -58,7 +66,7 @@ export async function unpackFile(directory: string, name: string, tools: Tools, 
   const source: Source = { kind: 'chain', chain: layer.entries === 0 ? [] : [layer.diffID] };
   const isStillOne = await worker.call(
     'tree.read',
-    { source, path: `/${name}`, maxBytes: Number.MAX_SAFE_INTEGER },
+    { source, path: `/${archiveName}`, maxBytes: Number.MAX_SAFE_INTEGER },
     { signal, onData: async () => {} },
   );
   if (isStillOne.found) throw brokenArchive(undefined);

@@ -123,12 +123,13 @@ async function openHttp(url: string, way: Way): Promise<OpenedContext> {
   const tools = await bench.tools();
   const spec: HttpSpec = { kind: 'http', url, filename: 'context' };
   const directory = await tools.remote.source(spec).directory(signal);
-  if (isArchive(await headOf(join(directory, spec.filename)))) {
-    return { ...(await openArchive(await unpackFile(directory, spec.filename, tools, signal), redactUrl(url), way)), origin: spec };
+  const file = join(directory, spec.filename);
+  if (isArchive(await headOf(file))) {
+    return { ...(await openArchive(await unpackFile(file, tools, signal), redactUrl(url), way)), origin: spec };
   }
   const outside = await outsideDockerfile(way);
   if (!outside && options.dockerfile !== undefined) throw twoDockerfiles(`"${redactUrl(url)}"`);
-  const source = outside ?? { ...(await readDockerfile(join(directory, spec.filename), undefined)), path: undefined, file: redactUrl(url) };
+  const source = outside ?? { ...(await readDockerfile(file, undefined)), path: undefined, file: redactUrl(url) };
   return loose(source, vertex<Spec>(spec, [], 'build context'));
 }
 

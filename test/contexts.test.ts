@@ -171,6 +171,13 @@ for (const { name, bytes, code, message, hint } of [
     hint: /(?:)/,
   },
   {
+    name: 'a name longer than any filesystem takes',
+    bytes: await tarOf({ name: `d/${'n'.repeat(256)}`, text: 'x' }),
+    code: 'CONTEXT_INVALID',
+    message: /cannot be unpacked: .*more than 255 bytes/,
+    hint: /(?:)/,
+  },
+  {
     name: 'a file through a symlink',
     bytes: await tarOf({ name: 'l', type: 'symlink', linkname: '/tmp' }, { name: 'l/cooper-escaped', text: secret }),
     code: 'CONTEXT_INVALID',
@@ -234,6 +241,26 @@ test('URLs: an archive, a Dockerfile alone, and a Dockerfile for a directory', a
   });
   await assert.rejects(rig.files({ context: `${server.url}/a.tar.gz`, dockerfile: 'nope' }), { code: 'DOCKERFILE_MISSING' });
   await assert.rejects(rig.files({ context: `${server.url}/none` }), { code: 'URL_FAILED' });
+});
+
+test('an archive at a URL may hold a file of any name', async () => {
+  await using rig = await makeRig();
+  await using server = await fileServer();
+  server.paths.set('/a.tar', file(await tarOf(copyAll, { name: 'context', text: 'c' })));
+  assert.deepEqual(await rig.files({ context: `${server.url}/a.tar` }), { '/Dockerfile': copyAll.text, '/context': 'c' });
+});
+
+test('a directory is given from a cache that has an image, and the other way round', async () => {
+  await using rig = await makeRig();
+  await rig.write({ 'c/f': 'f', 'c/Dockerfile': 'FROM scratch\nCOPY f /\n' });
+  const options = { context: join(rig.path, 'c'), root: join(rig.path, 'store') };
+  await build(options).result;
+  assert.deepEqual(await rig.files(options), { '/f': 'f' });
+  const archiveFile = join(rig.path, 'image.tar');
+  await rig.write({ 'c/f': 'g' });
+  assert.deepEqual(await rig.files(options), { '/f': 'g' });
+  await build({ ...options, outputs: [{ type: 'oci', destination: archiveFile }] }).result;
+  assert.ok((await stat(archiveFile)).size > 0);
 });
 
 test('git repositories: a reference, a directory in it, and what is not there', async () => {

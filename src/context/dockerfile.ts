@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
-import { readBounded } from './read-bounded.ts';
+import { readBoundedFile } from './read-bounded.ts';
 import { resolveWithin } from './resolve-within.ts';
 
 /** Longer files are refused: nobody writes one by hand, and a wrong path should not fill the memory. */
@@ -95,14 +95,14 @@ async function namesIn(directory: string): Promise<string[]> {
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    const bytes = await readBounded(path, maxDockerfileBytes);
+    const bytes = await readBoundedFile(path, maxDockerfileBytes);
     if (!bytes) throw tooLong(`"${path}"`);
     return bytes.toString();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     if (error instanceof BuildError) throw error;
-    throw new BuildError('DOCKERFILE_MISSING', `"${path}" cannot be read: ${code ?? error}`, { cause: error });
+    throw new BuildError('DOCKERFILE_MISSING', `"${path}" cannot be read: ${code ?? (error as Error).message}`, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import { readBounded } from './read-bounded.ts';
+import { readBoundedFile } from './read-bounded.ts';
 import { resolveWithin } from './resolve-within.ts';
 
 /** One line, cleaned: no leading `/`, no `!`. */
@@ -112,12 +112,12 @@ function wholeLine(line: number, { file, text }: { file: string; text: string })
 
 async function readIfThere(file: string): Promise<string | undefined> {
   try {
-    const bytes = await readBounded(file, maxIgnoreFileBytes);
+    const bytes = await readBoundedFile(file, maxIgnoreFileBytes);
     if (bytes) return bytes.toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new BuildError('CONTEXT_INVALID', `"${file}" cannot be read: ${String(code ?? error)}`, { cause: error });
+    throw new BuildError('CONTEXT_INVALID', `"${file}" cannot be read: ${String(code ?? (error as Error).message)}`, { cause: error });
   }
   throw new BuildError('CONTEXT_INVALID', `"${file}" is larger than ${maxIgnoreFileBytes} bytes`);
 }

@@ -35,14 +35,19 @@ export function renderError(error: BuildError, options: RenderOptions = {}): str
   return renderFinding({ ...detailsOf(error), severity: 'error' }, options);
 }
 
-/** Diagnostics of one file, in the order they are given, with an empty line between them. */
+/** A file that is no Dockerfile at all may have an error in each of a million lines. */
+const mostShown = 50;
+
+/** Diagnostics of one file, in the order they are given, with an empty line between them; of very many, the first. */
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   source: { readonly file: string; readonly text: string },
   options: RenderOptions = {},
 ): string {
-  const findings = diagnostics.map((diagnostic) => ({ ...diagnostic, range: { ...diagnostic.range, ...source } }));
-  return findings.map((finding) => renderFinding(finding, options)).join('\n');
+  const findings = diagnostics.slice(0, mostShown).map((diagnostic) => ({ ...diagnostic, range: { ...diagnostic.range, ...source } }));
+  const left = diagnostics.length - findings.length;
+  const texts = findings.map((finding) => renderFinding(finding, options));
+  return [...texts, ...(left > 0 ? [`and ${left} more\n`] : [])].join('\n');
 }
 
 /** One finding as text that ends with a line break. Control characters in it are made visible. */

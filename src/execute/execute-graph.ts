@@ -64,8 +64,11 @@ export async function executeGraph(
     const layer = result.kind === 'filesystem' ? result.layers.at(-1) : undefined;
     if (layer) layerOf.set(digest, layer.diffID);
   }
-  const diffIDs = asFilesystem(results.get(target.digest)).layers.map(({ diffID }) => diffID);
-  return { diffIDs: diffIDs.filter((diffID) => diffID !== emptyDiffID), layerOf };
+  const all = asFilesystem(results.get(target.digest)).layers.map(({ diffID }) => diffID);
+  const diffIDs = all.filter((diffID) => diffID !== emptyDiffID);
+  // A layer of the cache may be there as a blob alone.
+  if (options.wanted.files) await layers.ensureSnapshots(diffIDs, signal);
+  return { diffIDs, layerOf };
 }
 
 function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, options: ExecuteOptions): ExecuteContext {

@@ -1,7 +1,6 @@
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
 import type { Stage } from './stages.ts';
-import { stageNamed } from './stages.ts';
 import { didYouMean } from './suggestion.ts';
 
 /** The stage that `--target` names, or the last one. Throws STAGE_NOT_FOUND. */
@@ -17,8 +16,7 @@ export function targetStage(stages: readonly [Stage, ...Stage[]], target: string
  * count: throws STAGE_NOT_FOUND where a later one, or none of that index, is meant.
  */
 export function sourceStage(name: string, stages: readonly Stage[], user: Stage, range: SourceRange): Stage | undefined {
-  const earlier = stages.slice(0, user.index);
-  const found = stageNamed(name, earlier) ?? (isIndex(name) ? earlier[Number(name)] : undefined);
+  const found = stageNamed(name, stages, user.index) ?? (isIndex(name) && Number(name) < user.index ? stages[Number(name)] : undefined);
   if (found) return found;
   const later = stageNamed(name, stages) ?? (isIndex(name) ? stages[Number(name)] : undefined);
   if (later?.index === user.index) {
@@ -34,7 +32,7 @@ export function sourceStage(name: string, stages: readonly Stage[], user: Stage,
   if (!isIndex(name)) return undefined;
   throw new BuildError('STAGE_NOT_FOUND', `there is no stage ${name}`, {
     range,
-    hint: `stages count from 0, and there are ${earlier.length} before this one`,
+    hint: `stages count from 0, and there are ${user.index} before this one`,
   });
 }
 
@@ -45,5 +43,31 @@ export function stagesHint(name: string, stages: readonly Stage[]): string | und
   if (near) return near;
   return names.length > 0 ? `the stages are ${names.map((known) => `"${known}"`).join(', ')}` : 'no stage has a name';
 }
+
+/** The stage of that name that was defined last, of those before the place `end`. */
+function stageNamed(name: string, stages: readonly Stage[], end = stages.length): Stage | undefined {
+  const candidates = namesOf(stages).get(name.toLowerCase()) ?? [];
+  let [low, high] = [0, candidates.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((candidates[middle]?.index ?? end) < end) low = middle + 1;
+    else high = middle;
+  }
+  return candidates[low - 1];
+}
+
+/** Stages by name, in their order. Kept, as every COPY and every mount asks, and a Dockerfile may have 100,000 of each. */
+function namesOf(stages: readonly Stage[]): ReadonlyMap<string, readonly Stage[]> {
+  const known = names.get(stages);
+  if (known) return known;
+  const made = Map.groupBy(
+    stages.filter(({ name }) => name !== undefined),
+    ({ name }) => name ?? '',
+  );
+  names.set(stages, made);
+  return made;
+}
+
+const names = new WeakMap<readonly Stage[], ReadonlyMap<string, readonly Stage[]>>();
 
 const isIndex = (text: string): boolean => /^\d{1,6}$/.test(text);

@@ -52,14 +52,16 @@ export function splitSections({ instructions }: Dockerfile): { globals: readonly
  */
 export function readStages(sections: readonly Section[], scope: ReadonlyMap<string, string>, build: BuildScope): readonly Stage[] {
   const stages: Stage[] = [];
+  // Of two with one name the later one counts for what follows.
+  const named = new Map<string, Stage>();
   for (const { from, instructions } of sections) {
     const name = stageNameOf(from);
     const text = expandFrom(from, from.args[0] ?? '', scope, build);
     const platform = platformOf(from, scope, build);
     const find = (wanted: string) => namedContext(wanted, build.namedContexts, platform ?? build.targetPlatform);
     const instead = name === undefined ? undefined : find(name);
-    const base = instead ? contextBase(instead) : baseOf(text, stages, find);
-    stages.push({
+    const base = instead ? contextBase(instead) : baseOf(text, named, find);
+    const stage: Stage = {
       index: stages.length,
       name,
       from,
@@ -67,7 +69,9 @@ export function readStages(sections: readonly Section[], scope: ReadonlyMap<stri
       platform,
       instructions: instead ? [] : instructions,
       replaced: Boolean(instead),
-    });
+    };
+    stages.push(stage);
+    if (name !== undefined) named.set(name, stage);
   }
   return stages;
 }
@@ -75,12 +79,8 @@ export function readStages(sections: readonly Section[], scope: ReadonlyMap<stri
 /** The name that AS gives, in lower case. */
 export const stageNameOf = ({ args }: Instruction): string | undefined => args[2]?.toLowerCase();
 
-/** The stage of that name that was defined last. */
-export const stageNamed = (name: string, stages: readonly Stage[]): Stage | undefined =>
-  stages.findLast((stage) => stage.name === name.toLowerCase());
-
-function baseOf(text: string, earlier: readonly Stage[], find: (name: string) => NamedContext | undefined): Base {
-  const stage = stageNamed(text, earlier);
+function baseOf(text: string, earlier: ReadonlyMap<string, Stage>, find: (name: string) => NamedContext | undefined): Base {
+  const stage = earlier.get(text.toLowerCase());
   if (stage) return { kind: 'stage', stage };
   if (text === 'scratch') return { kind: 'scratch' };
   const context = find(text);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { dockerfileFromStream, maxDockerfileBytes, readDockerfile } from '../../src/context/dockerfile.ts';
 import { loadIgnoreRules } from '../../src/context/ignore-file.ts';
 import { BuildError } from '../../src/diagnostics/build-error.ts';
@@ -101,6 +103,17 @@ for (const { name, files, dockerfile, want } of rows) {
       assert.match(error.hint ?? '', want.hint);
       return true;
     });
+  });
+}
+
+// A read of such a pipe never ends, and nothing that waits for it can be interrupted.
+for (const name of ['Dockerfile', '.dockerignore', 'Dockerfile.dockerignore']) {
+  test(`a pipe in the context is not read: ${name}`, { timeout: 20_000 }, async () => {
+    await using folder = await temporaryFolder();
+    await promisify(execFile)('mkfifo', [join(folder.path, name)]);
+    const dockerfile = join(folder.path, 'Dockerfile');
+    const reading = name === 'Dockerfile' ? readDockerfile(dockerfile, folder.path) : loadIgnoreRules(folder.path, dockerfile);
+    await assert.rejects(reading, { name: 'BuildError', message: /cannot be read: it is a pipe or a device/ });
   });
 }
 

@@ -99,6 +99,17 @@ test('renderError: a Dockerfile with several errors shows them all', () => {
   );
 });
 
+test('renderDiagnostics: of very many only the first are shown', () => {
+  const text = 'x\n'.repeat(100_000);
+  const one = { code: 'A_CODE', severity: 'error', message: 'bad', range: rangeOf(text, 'x') } as const;
+  const shown = renderDiagnostics(
+    Array.from({ length: 100_000 }, () => one),
+    { file: 'Dockerfile', text },
+  );
+  assert.equal(shown.split('A_CODE').length - 1, 50);
+  assert.match(shown, /\n\nand 99950 more\n$/);
+});
+
 /** `UPDATE_GOLDEN=1` writes them; what it wrote is to be read before it is kept. */
 function assertGolden(name: string, text: string): void {
   const path = new URL(`golden/${name}.txt`, import.meta.url);

@@ -252,3 +252,10 @@ testErrors('stages', [
   { name: 'an empty platform', text: 'FROM --platform=$x debian', code: 'DOCKERFILE_INVALID', at: '1:6' },
   { name: 'a base that cannot be expanded', text: 'FROM ${x:?gone}', code: 'EXPANSION_FAILED', at: '1:6', message: /gone/ },
 ]);
+
+test('stages: of two with one name the one before the user counts, in a Dockerfile with 60,000 of them', { timeout: 60_000 }, async () => {
+  const many = 'FROM scratch AS n\n'.repeat(30_000);
+  const text = `FROM debian AS n\n${many}FROM busybox AS n\nFROM n\nCOPY --from=n /a /b\n${many}`;
+  const { vertices } = await planOf(text, { target: '30002' });
+  assert.deepEqual(names(vertices), ['[n 1/1] FROM docker.io/library/busybox:latest', '[stage-30002 1/1] COPY --from=n /a /b']);
+});

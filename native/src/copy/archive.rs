@@ -72,6 +72,9 @@ impl Archive<'_> {
         if inside.is_empty() {
             return self.add_root(draft, directory, &header);
         }
+        if path::names(&inside).any(|name| name.len() > path::MAX_NAME) {
+            return Err(self.failed("it has a name of more than 255 bytes"));
+        }
         if name.starts_with(WHITEOUT) {
             return Err(self.failed("it holds a whiteout, which only layers can"));
         }

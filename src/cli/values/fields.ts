@@ -9,12 +9,14 @@ export function parseFields(text: string, option: string): ReadonlyMap<string, s
   for (const field of splitCsv(text, option)) {
     const equals = field.indexOf('=');
     const key = (equals < 0 ? field : field.slice(0, equals)).trim().toLowerCase();
-    if (key === '') throw new BuildError('ARG_INVALID', `"${option}" has an empty field in "${text}"`);
-    if (fields.has(key)) throw new BuildError('ARG_INVALID', `"${option}" says "${key}" twice in "${text}"`);
+    if (key === '') throw new BuildError('ARG_INVALID', `"${option}" has an empty field in "${text}"`, { hint });
+    if (fields.has(key)) throw new BuildError('ARG_INVALID', `"${option}" says "${key}" twice in "${text}"`, { hint });
     fields.set(key, equals < 0 ? undefined : field.slice(equals + 1));
   }
   return fields;
 }
+
+const hint = 'it is a list such as key=value,key=value; a field with a comma stands in quotes, as a whole';
 
 /** Source: RFC 4180, one record. A quote inside an unquoted field stands for itself. */
 function splitCsv(text: string, option: string): string[] {
@@ -22,7 +24,7 @@ function splitCsv(text: string, option: string): string[] {
   const field = /(?:"((?:[^"]|"")*)"|([^",][^,]*|))(,|$)/y;
   for (;;) {
     const match = field.exec(text);
-    if (!match) throw new BuildError('ARG_INVALID', `"${option}" has a quote that does not fit in "${text}"`);
+    if (!match) throw new BuildError('ARG_INVALID', `"${option}" has a quote that does not fit in "${text}"`, { hint });
     fields.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? '');
     if (match[3] === '') return fields;
   }
