@@ -9,8 +9,9 @@ export async function dockerfilePage(): Promise<string> {
   return markdownPage([
     '# Dockerfiles',
     generatedFrom('grammar/instructions and what src/plan does with an example of each'),
-    'The language is that of the Dockerfile reference, frontend 1.26, as [grammar.md](grammar.md) has it. What is valid but not built yet ends the build ' +
-      'before anything runs, with the error `UNSUPPORTED`, its line and what to use instead; nothing is silently ignored. How each flag behaves is what ' +
+    'The language is that of the Dockerfile reference, frontend 1.26, as [grammar.md](grammar.md) has it. What is valid but cannot be done here ends the build ' +
+      'before anything runs, with the error `UNSUPPORTED`, its line and what to use instead; nothing is silently ignored. Where cooper is not BuildKit, ' +
+      '[differences.md](differences.md) says so. How each flag behaves is what ' +
       'the reference says; [cli.md](cli.md) has the options of the command.',
     ...(await Promise.all(instructions.map(section))).flat(),
     '## Directives',
@@ -19,7 +20,7 @@ export async function dockerfilePage(): Promise<string> {
       [
         [code('# escape=`'), 'built'],
         [code('# syntax=IMAGE'), 'read; there is one frontend, this one, and no image is fetched for it'],
-        [code('# check=…'), 'read, without effect: no warning can be switched off yet'],
+        [code('# check=…'), 'built: says which [rules](rules/README.md) count'],
       ],
     ),
   ]);

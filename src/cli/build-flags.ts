@@ -196,7 +196,7 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
   {
     name: 'progress',
     value: 'MODE',
-    help: 'auto, plain, json (one event per line) or quiet; auto is plain for now',
+    help: 'auto, plain, json (one event per line) or quiet; auto is plain',
     set: (options, text) => {
       options.progress = parseProgress(text);
     },
@@ -250,7 +250,7 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'compression', hint: 'layers are compressed with gzip' },
   { name: 'cpus', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'debug', hint: 'use "cooper run" with an image of the stage before: --target' },
-  { name: 'device', hint: 'RUN has the devices that Docker gives by default' },
+  { name: 'device', hint: 'do what needs the device in a container of the finished image' },
   { name: 'explain', hint: '"--progress plain" shows which steps the cache had' },
   { name: 'force-rm', hint: 'leave it out: no containers are kept' },
   { name: 'load', hint: 'leave it out: the image is always in the store' },
@@ -260,7 +260,10 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'provenance', hint: 'the image has no attestations' },
   { name: 'rm', hint: 'leave it out: no containers are kept' },
   { name: 'sbom', hint: 'the image has no attestations' },
-  { name: 'security-opt', hint: "RUN has Docker's default seccomp policy" },
+  {
+    name: 'security-opt',
+    hint: "RUN has Docker's default seccomp policy; RUN --security=insecure with --allow security.insecure has none",
+  },
   { name: 'shm-size', hint: 'use RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE' },
   { name: 'squash', hint: 'copy the result into a last stage FROM scratch' },
   { name: 'ulimit', hint: 'use "ulimit" within the RUN' },

@@ -32,7 +32,7 @@ export const codes = {
   STORE_FAILED: { status: 125, meaning: 'the store cannot be read or written' },
   UNKNOWN_COMMAND: { status: 2, meaning: 'cooper has no such command' },
   UNKNOWN_OPTION: { status: 2, meaning: 'the command has no such option' },
-  UNSUPPORTED: { status: 1, meaning: 'valid, but not built here yet; never silently ignored' },
+  UNSUPPORTED: { status: 1, meaning: 'valid, but cannot be done here; never silently ignored' },
   URL_FAILED: { status: 1, meaning: 'a file cannot be fetched from its URL' },
   USER_NOT_FOUND: { status: 1, meaning: 'a user or group name is not in the image' },
   WORKER_FAILED: { status: 125, meaning: 'the worker ended or could not be started' },
