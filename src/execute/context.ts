@@ -14,6 +14,8 @@ export interface ExecuteContext {
   readonly usage: LayerUsage;
   /** What a context leaves out, by its name; the same name is its handle in the worker. */
   readonly ignored: ReadonlyMap<string, IgnoreRules>;
+  /** What the steps name in a context, by its name. */
+  readonly named: ReadonlyMap<string, readonly (readonly string[])[]>;
   /** What is fetched by http and git. */
   readonly remote: RemoteSources;
   /** Ids of the secrets that were given to the worker. */

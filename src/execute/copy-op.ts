@@ -10,6 +10,7 @@ import { copySourceError } from './copy-source-error.ts';
 import { asFilesystem, chainOf, type Result, readySource } from './filesystem.ts';
 import { keepLayer } from './keep-layer.ts';
 import { namesSomeone } from './owner.ts';
+import { requireSent } from './sent-paths.ts';
 import { looseSource } from './source-ops.ts';
 
 /** COPY and ADD. */
@@ -28,6 +29,7 @@ export function copyOp(vertex: Vertex<Spec>, spec: CopySpec, context: ExecuteCon
     const source = loose[part];
     if (!source) return [numbered('source', part), key?.digest ?? missing()];
     const field = await select(part, source, signal);
+    await requireSent(vertex, spec, part, context, signal);
     looseFields[part] = field;
     return field;
   };

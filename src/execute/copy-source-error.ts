@@ -23,7 +23,7 @@ export function copySourceError(error: unknown, { vertex, spec, part }: Asked, c
   const input = asked && vertex.inputs[asked.input];
   const where = input && /^(?:build )?context/.test(input.name) ? `the ${input.name}` : `"${input?.name ?? 'its source'}"`;
   const ignored = input?.spec.kind === 'local' ? context.ignored.get(input.spec.name) : undefined;
-  const range = vertex.origin && narrow(vertex.origin, source);
+  const range = vertex.origin && rangeOfSource(vertex.origin, source);
   return new BuildError('COPY_SOURCE_MISSING', `"${source}" is not in ${where}`, {
     range,
     hint: schemeHint(source) ?? hintOf(error.details, ignored),
@@ -46,7 +46,7 @@ function hintOf({ ignoredBy, similar, hint }: WorkerError, ignored: IgnoreRules 
 }
 
 /** The word's own place in the instruction where it stands there as it is, between spaces or quotes; else the whole instruction. */
-function narrow(origin: SourceRange, word: string): SourceRange {
+export function rangeOfSource(origin: SourceRange, word: string): SourceRange {
   const lines = origin.text?.split('\n').slice(0, origin.end.line) ?? [];
   const pattern = new RegExp(`(?<=[\\s"[,]|^)${RegExp.escape(word)}(?=[\\s"\\],]|$)`);
   let before = origin.start.offset - byteLength(lines[origin.start.line - 1]?.slice(0, origin.start.column - 1) ?? '');

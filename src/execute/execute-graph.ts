@@ -15,6 +15,7 @@ import { layerUsage } from './layer-usage.ts';
 import { opFor } from './ops.ts';
 import { RecordCache } from './record-cache.ts';
 import type { RemoteSources } from './remote-sources.ts';
+import { namedPaths } from './sent-paths.ts';
 
 export interface ExecuteOptions {
   readonly worker: Worker;
@@ -79,6 +80,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     remote: options.remote,
     usage: layerUsage(vertices, target, options.wanted),
     ignored: options.ignored,
+    named: namedPaths(vertices),
     secrets: options.secrets,
     agents: options.agents,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
