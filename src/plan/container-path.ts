@@ -23,4 +23,7 @@ export function destinationPath(directory: string, path: string): string {
 /** A path within a source: absolute, clean. */
 export const sourcePath = (path: string): string => absolutePath('/', path.replace(/^\/+/, ''));
 
+/** As Go's path.Clean. */
+export const cleanPath = (path: string): string => withoutSlash(posix.normalize(path));
+
 const withoutSlash = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { BindMountSpec, CacheMountSpec, MountSpec, SecretMountSpec, Spec, SshMountSpec, TmpfsMountSpec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
-import { absolutePath, sourcePath } from './container-path.ts';
+import { absolutePath, cleanPath, sourcePath } from './container-path.ts';
 import type { FlagValue } from './flags.ts';
 import { type MountFields, MountProblem, parseMount } from './mount-fields.ts';
 import { workingDirectory } from './stage-state.ts';
@@ -65,7 +65,7 @@ function cacheMount(step: Step, fields: MountFields, inputs: Vertex<Spec>[]): Ca
 /** The id, or the target as written, but clean; within the namespace that a build argument may give. */
 function cacheID(step: Step, { id, target = '' }: MountFields): string {
   const namespace = step.build.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS') ?? '';
-  return `${namespace}/${id || posix.normalize(target).replace(/(?<=.)\/$/, '')}`;
+  return `${namespace}/${id || cleanPath(target)}`;
 }
 
 function tmpfsMount(step: Step, { target, size, readonly }: MountFields): TmpfsMountSpec {

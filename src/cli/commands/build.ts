@@ -10,6 +10,7 @@ import { answer } from '../call.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { type Globals, needRoot } from '../globals.ts';
+import { isRemote } from '../values/build-context.ts';
 
 export const command = defineCommand<BuildFlags>({
   name: 'build',
@@ -99,9 +100,9 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
 async function contextOf(path: string, directory: string): Promise<string> {
   if (path === '') throw new BuildError('CONTEXT_INVALID', 'the build context is an empty name', { hint: 'for this directory write "."' });
   const absolute = resolve(directory, path);
-  const isRemote = path === '-' || /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\//.test(path);
-  const isThere = isRemote && path !== '-' && (await stat(absolute).catch(() => undefined))?.isDirectory();
-  return isRemote && !isThere ? path : absolute;
+  const isElsewhere = path === '-' || isRemote(path);
+  const isThere = isElsewhere && path !== '-' && (await stat(absolute).catch(() => undefined))?.isDirectory();
+  return isElsewhere && !isThere ? path : absolute;
 }
 
 /** Relative to where the user is; within a context that is no directory, to its root. */

@@ -35,4 +35,5 @@ function absoluteSource(source: string, directory: string): string {
   return isRemote(source) || /^[a-z-]+:/.test(source) ? source : resolve(directory, source);
 }
 
-const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\//.test(source);
+/** What looks like a URL or a repository is no path. */
+export const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^[\w.-]+@[\w.-]+:|^github\.com\//.test(source);

@@ -1,5 +1,7 @@
-import { posix } from 'node:path';
+import { heredocStart } from '../../../../grammar/lex/heredoc.ts';
+import { cleanPath } from '../../container-path.ts';
 import { quote } from '../../go-format.ts';
+import { isRemote } from '../../remote-source.ts';
 import { type IgnoreMatcher, ignoreMatcher, ignores } from '../ignore-match.ts';
 import type { IgnorePattern, Rule } from '../rule.ts';
 
@@ -12,11 +14,11 @@ export const copyIgnoredFile: Rule = {
     // An exception may bring back a file below: no telling without the context.
     if (ignored.some(({ negated }) => negated) || flags.some((flag) => flag.name === 'from')) return;
     for (const word of args.slice(0, -1)) {
-      if (heredocs.length > 0 && /^\d*<<-?/.test(word)) continue;
+      if (heredocs.length > 0 && heredocStart(word)) continue;
       const { text, error } = expand(word);
       if (error !== undefined) return;
       if (name === 'ADD' && isRemote(text)) continue;
-      const source = clean(text);
+      const source = cleanPath(text);
       if (isIgnored(source, ignored)) {
         report(`Attempting to ${name === 'ADD' ? 'Add' : 'Copy'} file ${quote(source)} that is excluded by .dockerignore`, lines);
       }
@@ -36,12 +38,4 @@ let last: { readonly patterns: readonly IgnorePattern[]; readonly matcher: Ignor
 function matcherOf(patterns: readonly IgnorePattern[]): IgnoreMatcher {
   if (last?.patterns !== patterns) last = { patterns, matcher: ignoreMatcher(patterns.map(({ pattern }) => pattern)) };
   return last.matcher;
-}
-
-const isRemote = (source: string): boolean => /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//.test(source);
-
-/** As Go's filepath.Clean. */
-function clean(path: string): string {
-  const normal = posix.normalize(path).replace(/^\/+/, '/');
-  return normal.length > 1 ? normal.replace(/\/$/, '') : normal;
 }
