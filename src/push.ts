@@ -40,7 +40,7 @@ export async function pushImage(image: Descriptor, target: Reference, options: P
 }
 
 /** Sends one blob of the store, and remembers where it is now. A build may do so for a layer while the next step runs. */
-export async function pushBlob(
+async function pushBlob(
   blob: Descriptor,
   target: Reference,
   { store, registry, onTransfer }: PushOptions,

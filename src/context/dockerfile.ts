@@ -55,8 +55,7 @@ export function missingDockerfile(name: string, where: string, names: readonly s
   return new BuildError('DOCKERFILE_MISSING', `there is no "${name}" in ${where}`, { hint: hintFor(name, names) });
 }
 
-export const tooLong = (what: string): BuildError =>
-  new BuildError('DOCKERFILE_INVALID', `${what} has more than ${maxDockerfileBytes} bytes`);
+const tooLong = (what: string): BuildError => new BuildError('DOCKERFILE_INVALID', `${what} has more than ${maxDockerfileBytes} bytes`);
 
 function hintFor(name: string, names: readonly string[]): string {
   const other = names.find((each) => /^containerfile$/i.test(each));

@@ -49,12 +49,8 @@ export async function checkOut(
 }
 
 /** A command on this repository. */
-export const inPlace = (
-  { gitDir, workTree }: GitPlace,
-  args: readonly string[],
-  setting: GitSetting,
-  signal: AbortSignal,
-): Promise<string> => runGit(['-C', workTree, `--git-dir=${gitDir}`, `--work-tree=${workTree}`, ...args], setting, signal);
+const inPlace = ({ gitDir, workTree }: GitPlace, args: readonly string[], setting: GitSetting, signal: AbortSignal): Promise<string> =>
+  runGit(['-C', workTree, `--git-dir=${gitDir}`, `--work-tree=${workTree}`, ...args], setting, signal);
 
 /** By what the files are named in the fetched repository. */
 const objectOf = ({ fetchByCommit, checksum }: GitSource, { ref, object }: ResolvedGit): string =>

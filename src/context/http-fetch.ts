@@ -27,7 +27,7 @@ export interface FetchedFile extends FileVersion {
 }
 
 /** More than any file that a Dockerfile should fetch: a server must not be able to fill the disk without end. */
-export const maxFileBytes = 64 * 1024 ** 3;
+const maxFileBytes = 64 * 1024 ** 3;
 
 /** Younger ones may change without that one can see it. Source: RFC 9110, 8.8.2.2. */
 const minAge = 60;

@@ -37,7 +37,7 @@ export async function loadIgnoreRules(contextDir: string, dockerfilePath: string
   return nothingIgnored;
 }
 
-export const nothingIgnored: IgnoreRules = { rules: [], file: undefined, text: undefined };
+const nothingIgnored: IgnoreRules = { rules: [], file: undefined, text: undefined };
 
 /** A longer line is refused. Source: Go, bufio, `MaxScanTokenSize`, the line's end included. */
 const maxLineBytes = 64 * 1024;

@@ -61,7 +61,7 @@ export function parseQuery(query: string): { readonly pairs: readonly (readonly 
 }
 
 /** Text with its `%XX` decoded; undefined where one of them is none. */
-export function unescapeUrl(text: string): string | undefined {
+function unescapeUrl(text: string): string | undefined {
   const bytes = unescapeBytes(text);
   return bytes?.toString();
 }

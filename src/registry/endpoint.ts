@@ -1,7 +1,7 @@
 import { BuildError } from '../diagnostics/build-error.ts';
 
 /** Where a registry's API is: Docker Hub has another host than its name says. */
-export function apiHost(registry: string): string {
+function apiHost(registry: string): string {
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry;
 }
 

@@ -30,7 +30,7 @@ export function loginHint(registry: string): string {
 }
 
 /** Without the query: it may carry a signature or a token. URLs of ours have no user. */
-export function requestLine(method: string, url: URL): string {
+function requestLine(method: string, url: URL): string {
   return `${method} ${url.protocol}//${url.host}${url.pathname}`;
 }
 

@@ -46,7 +46,7 @@ export async function pushBase({ layout, tag }: Base, registry: Registry, name: 
 }
 
 /** Where bases are kept between runs: never in the repo. */
-export function cacheDirectory(): string {
+function cacheDirectory(): string {
   const own = process.env.XDG_CACHE_HOME;
   if (own) return join(own, 'cooper-test');
   return process.getuid?.() === 0 ? '/var/cache/cooper-test' : join(homedir(), '.cache/cooper-test');
