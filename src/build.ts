@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Dockerfile } from '../grammar/ast.ts';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
@@ -12,7 +13,8 @@ import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
-import type { LintWarning } from './plan/lint/linter.ts';
+import type { Linter, LintWarning } from './plan/lint/linter.ts';
+import type { Plan } from './plan/plan.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
@@ -100,11 +102,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
 
   checkTogether(options);
   const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
-  const dockerfile = parseDockerfile(source.text);
-  const warn = (warning: LintWarning) => emit(lintEvent(warning));
-  const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: opened.ignored.get('context')?.rules, warn });
-  linter.readText(dockerfile);
-  throwOnErrors(dockerfile.diagnostics, source);
+  const { dockerfile, linter } = parse(source, { options, ignored: opened.ignored, emit });
   const directories = new Map(opened.directories);
   const ignored = new Map(opened.ignored);
   const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
@@ -113,13 +111,8 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const registry = new Registry({ environment: options.environment ?? {} });
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
-  const bases = new BaseImages(layers, {
-    store: session.store,
-    registry,
-    pull: options.pull ?? false,
-    onTransfer,
-    layouts: layoutsOf(namedContexts),
-  });
+  const layouts = layoutsOf(namedContexts);
+  const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer, layouts });
   const planned = await plan(
     dockerfile,
     source,
@@ -135,31 +128,16 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
     bases,
     signal,
   );
-  for (const { code, message } of planned.warnings) emit({ type: 'warning', time: Date.now(), code, message });
-  emit({
-    type: 'plan',
-    time: Date.now(),
-    vertices: planned.vertices.map(({ digest, name, inputs }) => ({ vertex: digest, name, inputs: inputs.map((input) => input.digest) })),
-  });
+  tellPlan(planned, emit);
 
   const annotations = annotationsOf(options.annotations ?? [], planned.platform);
   await giveToWorker(session, directories, secrets, signal);
   const agents = await agentsOf(options);
   const wanted = wantedParts(options);
+  const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
   const graph = await executeGraph(
     planned,
-    {
-      ...session,
-      layers,
-      remote,
-      ignored,
-      agents,
-      secrets: new Set(secrets.keys()),
-      noCache: ({ digest }) => options.noCache === true || planned.noCache.has(digest),
-      wanted,
-      emit,
-      keptUp,
-    },
+    { ...session, layers, remote, ignored, agents, secrets: new Set(secrets.keys()), noCache, wanted, emit, keptUp },
     signal,
   );
   const image = await storeImage(planned, graph, { store: session.store, layers, annotations }, signal);
@@ -167,6 +145,28 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
+}
+
+/** The Dockerfile without errors, and the linter that has seen its text. */
+function parse(
+  source: OpenedContext['source'],
+  { options, ignored, emit }: Pick<OpenedContext, 'ignored'> & Pick<Reader, 'emit'> & { readonly options: BuildOptions },
+): { dockerfile: Dockerfile; linter: Linter } {
+  const dockerfile = parseDockerfile(source.text);
+  const warn = (warning: LintWarning) => emit(lintEvent(warning));
+  const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: ignored.get('context')?.rules, warn });
+  linter.readText(dockerfile);
+  throwOnErrors(dockerfile.diagnostics, source);
+  return { dockerfile, linter };
+}
+
+function tellPlan({ warnings, vertices }: Plan, emit: Reader['emit']): void {
+  for (const { code, message } of warnings) emit({ type: 'warning', time: Date.now(), code, message });
+  emit({
+    type: 'plan',
+    time: Date.now(),
+    vertices: vertices.map(({ digest, name, inputs }) => ({ vertex: digest, name, inputs: inputs.map((input) => input.digest) })),
+  });
 }
 
 /** Loaded only where there are any: few builds have an agent. */
