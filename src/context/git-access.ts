@@ -18,13 +18,13 @@ export interface Access {
 export async function gitSetting(remote: string, access: Access): Promise<GitSetting & AsyncDisposable> {
   const { environment, secret } = access;
   if (isSsh(remote)) return { environment, ...(await throughAgent(remote, access)) };
-  const header = authorization(remote, secret);
-  if (header === undefined) return { environment, async [Symbol.asyncDispose]() {} };
+  const credentials = fromSecrets(remote, secret) ?? fromUrl(remote);
+  if (credentials === undefined) return { environment, async [Symbol.asyncDispose]() {} };
   return {
     environment,
     async [Symbol.asyncDispose]() {},
     secretConfig: [
-      [`http.${credentialScope(remote)}.extraHeader`, `Authorization: ${header}`],
+      [`http.${credentials.scope}.extraHeader`, `Authorization: ${credentials.header}`],
       // git would send the header on to wherever it is led.
       ['http.followRedirects', 'false'],
     ],
@@ -45,16 +45,45 @@ async function throughAgent(remote: string, { agent }: Access): Promise<{ sshSoc
   return { sshSocket: socket.path, [Symbol.asyncDispose]: () => socket[Symbol.asyncDispose]() };
 }
 
+/** An `Authorization` header, and the URL prefix that it is for. */
+interface Credentials {
+  readonly header: string;
+  readonly scope: string;
+}
+
 /** Source: BuildKit 0.32, source/git, `authSecretNames`: those of the host before the others, a header before a token. */
-function authorization(remote: string, secret: Access['secret']): string | undefined {
+function fromSecrets(remote: string, secret: Access['secret']): Credentials | undefined {
   const { host = '' } = splitUrl(remote) ?? {};
+  const scope = credentialScope(commandUrl(remote));
   for (const suffix of [`.${host}`, '']) {
     const header = secretText(`GIT_AUTH_HEADER${suffix}`, secret);
-    if (header !== undefined) return header;
+    if (header !== undefined) return { header, scope };
     const token = secretText(`GIT_AUTH_TOKEN${suffix}`, secret);
-    if (token !== undefined) return `basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`;
+    if (token !== undefined) return { header: basic(`x-access-token:${token}`), scope };
   }
   return undefined;
+}
+
+/** User and password of the URL itself: for its whole origin, so that submodules beside it have them too. */
+function fromUrl(remote: string): Credentials | undefined {
+  const [, scheme = '', user = '', password = '', host = ''] = credentialUrl.exec(remote) ?? [];
+  return host === '' ? undefined : { header: basic(`${unescaped(user)}:${unescaped(password)}`), scope: `${scheme}${host}/` };
+}
+
+/** What stands in git's arguments, which every user of the machine can read: without the password, and the user who needs it. */
+export const commandUrl = (remote: string): string => remote.replace(credentialUrl, '$1$4');
+
+const credentialUrl = /^(https?:\/\/)([^/?#@:]*):([^/?#]*)@([^/?#@]+)/i;
+
+const basic = (pair: string): string => `basic ${Buffer.from(pair).toString('base64')}`;
+
+/** A `%` that begins no escape stands for itself. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The remote alone, but all of GitHub: so that submodules are fetched with the same token. Source: the same, `tokenScope`. */

@@ -81,14 +81,17 @@ export async function runGit(args: readonly string[], setting: GitSetting, signa
   }
 }
 
-/** The files have the modes that git gives them under this umask, whatever ours is. A watcher ends the group when our end of the pipe closes. */
+/**
+ * The files have the modes that git gives them under this umask, whatever ours is. A watcher ends the group when our end of the pipe
+ * closes, and removes the socket of the agent, whose folder is made for it: who was killed cannot do that any more.
+ */
 const supervisor = `
 command -v git >/dev/null || exit 127
 umask 022
 exec 3<&0
 "$@" 3<&- </dev/null &
 job=$!
-{ read -r _ <&3; kill -TERM 0; } >/dev/null 2>&1 &
+{ read -r _ <&3; test -z "$SSH_AUTH_SOCK" || { rm -f "$SSH_AUTH_SOCK"; rmdir "\${SSH_AUTH_SOCK%/*}"; }; kill -TERM 0; } >/dev/null 2>&1 &
 watcher=$!
 wait "$job"
 status=$?

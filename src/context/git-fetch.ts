@@ -1,5 +1,5 @@
 import { BuildError } from '../diagnostics/build-error.ts';
-import { redactUrl } from './git-access.ts';
+import { commandUrl, redactUrl } from './git-access.ts';
 import { GitFailure, type GitSetting, runGit } from './git-command.ts';
 import type { GitSource, ResolvedGit } from './git-resolve.ts';
 import { isCommit } from './git-url.ts';
@@ -28,7 +28,7 @@ export async function fetchCommit(
   const format = object.length === 64 ? ['--object-format=sha256'] : [];
   await runGit(['init', '-q', '--bare', '--template=', ...format, '--', gitDir], setting, signal);
   await git('config', 'core.bare', 'false');
-  await git('remote', 'add', '--', 'origin', remote);
+  await git('remote', 'add', '--', 'origin', commandUrl(remote));
   if (isCommit(ref) || fetchByCommit) return byCommit();
   const target = ref.startsWith('refs/tags/') ? ref : `tags/${ref}`;
   await withoutDepth(git, ['fetch', '-q', '--progress', '--depth=1', '--no-tags', 'origin', '--force', '--', `${ref}:${target}`]);

@@ -1,5 +1,5 @@
 import { BuildError } from '../diagnostics/build-error.ts';
-import { redactUrl } from './git-access.ts';
+import { commandUrl, redactUrl } from './git-access.ts';
 import { type GitSetting, runGit } from './git-command.ts';
 import { gitError } from './git-failure.ts';
 import { isCommit } from './git-url.ts';
@@ -49,7 +49,7 @@ export async function resolveGit(source: GitSource, setting: GitSetting, signal:
     return { ref: ref === '' ? checksum : fullRef, fullRef, object: checksum };
   }
   const name = ref || (await defaultBranch(remote, setting, signal));
-  const printed = await ask(remote, ['ls-remote', '--', remote, name, `${name}^{}`], setting, signal);
+  const printed = await ask(remote, ['ls-remote', '--', commandUrl(remote), name, `${name}^{}`], setting, signal);
   return checked(source, name, printed);
 }
 
@@ -74,7 +74,7 @@ function checked({ remote, checksum = '', keepGitDir }: GitSource, ref: string, 
 
 /** The name of the branch that HEAD is, without `refs/heads/`. */
 async function defaultBranch(remote: string, setting: GitSetting, signal: AbortSignal): Promise<string> {
-  const printed = await ask(remote, ['ls-remote', '--symref', '--', remote, 'HEAD'], setting, signal);
+  const printed = await ask(remote, ['ls-remote', '--symref', '--', commandUrl(remote), 'HEAD'], setting, signal);
   const branch = /refs\/heads\/(\S+)/.exec(printed)?.[1];
   if (branch !== undefined && !branch.startsWith('-')) return branch;
   throw new BuildError('GIT_FAILED', `"${redactUrl(remote)}" has no default branch`, {

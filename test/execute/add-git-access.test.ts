@@ -11,9 +11,15 @@ test('a user and a password in the address are not kept', async () => {
   await using git = await gitServer();
   await using bench = await makeBench({});
   await usualRepository(git);
-  git.authorization = `Basic ${Buffer.from('user:pass').toString('base64')}`;
+  git.authorization = `basic ${Buffer.from('user:pass').toString('base64')}`;
   const url = git.address('r').replace('//', '//user:pass@');
-  const { files } = await added(bench, `ADD ${url}?keep-git-dir=true /`);
+  // A git that tells what stands in its arguments, where `ps` would show it to everyone.
+  const log = join(bench.directory, 'arguments');
+  await writeFile(join(bench.directory, 'git'), `#!/bin/sh\necho "$@" >> ${log}\nPATH=\${PATH#*:}; exec git "$@"\n`, { mode: 0o755 });
+  const PATH = `${bench.directory}:${environment.PATH}`;
+  const { files } = await added(bench, `ADD ${url}?keep-git-dir=true /`, { environment: { ...environment, PATH } });
+  assert.match(await readFile(log, 'utf8'), /ls-remote/);
+  assert.doesNotMatch(await readFile(log, 'utf8'), /pass/);
   assert.match(files.get('.git/config')?.text ?? '', /url = http:\/\/xxxxx:xxxxx@127/);
   for (const { name, text } of files.values()) assert.doesNotMatch(text, /user:pass/, name);
 });
