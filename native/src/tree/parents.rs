@@ -2,6 +2,7 @@
 
 use super::pattern;
 use super::select::{Item, Match, Selector, clean_pattern};
+use super::source::Tree;
 use crate::error::Error;
 use crate::index::path;
 
@@ -31,6 +32,11 @@ pub fn select(
             ));
         };
         if !node.meta.is_dir() {
+            // BuildKit looks for the rest in directories only, and takes a file that a wildcard gave as it stands. Of a context it is not
+            // sent such a file, as nothing names it.
+            if pattern::has_wildcard(&before) && !matches!(selector.tree, Tree::Host { .. }) {
+                matches.push(selector.found(source, &pivot, resolved, node)?);
+            }
             continue;
         }
         let items = items(selector, &resolved, &rest)?;

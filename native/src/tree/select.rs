@@ -103,7 +103,7 @@ impl<'s> Selector<'_, 's> {
     }
 
     /// What a path gives. `resolved` is the same path with its symlinks followed.
-    fn found(&self, source: usize, named: &[u8], resolved: Vec<u8>, node: Node) -> Result<Match, Error> {
+    pub fn found(&self, source: usize, named: &[u8], resolved: Vec<u8>, node: Node) -> Result<Match, Error> {
         if node.meta.is_dir() {
             let strip = resolved.len() + usize::from(!resolved.is_empty());
             return Ok(Match {
