@@ -10,7 +10,7 @@ const lintedBadly = 'FROM scratch AS one\nMAINTAINER me\nFROM scratch AS two\nAR
 async function ask(dockerfile: string, args: readonly string[]): Promise<Outcome> {
   await using folder = await temporaryFolder();
   await writeFile(`${folder.path}/Dockerfile`, dockerfile);
-  return runCli(['build', '--root', `${folder.path}/store`, ...args, '.'], { directory: folder.path });
+  return await runCli(['build', '--root', `${folder.path}/store`, ...args, '.'], { directory: folder.path });
 }
 
 for (const { name, dockerfile = lintedBadly, args, status, stdout, stderr = /^$/ } of [
