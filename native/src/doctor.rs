@@ -4,20 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Mode, Snapshotter};
+use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Downgrade, Mode, Snapshotter};
 use crate::session::Session;
 use crate::userns;
 
 pub fn doctor(session: &Session) -> Result<DoctorResult, Error> {
-    let checks = vec![
-        mode(session),
+    let mut checks = vec![mode(session)];
+    checks.extend(rungs(session));
+    checks.extend([
         snapshots(session),
         subordinate_ids(),
         user_namespaces(),
         network(session),
         seccomp(),
         cgroups(),
-    ];
+    ]);
     Ok(DoctorResult { checks })
 }
 
@@ -31,18 +32,42 @@ fn check(name: &str, state: CheckState, detail: impl Into<String>, hint: Option<
 }
 
 fn mode(session: &Session) -> DoctorCheck {
+    const NAME: &str = "mode";
+    let because = |what: &str| match session.reason.as_str() {
+        "" => what.to_owned(),
+        reason => format!("{what}: {reason}"),
+    };
     match session.mode {
-        Mode::Root => check("mode", CheckState::Ok, "root", None),
-        Mode::Rootless => check("mode", CheckState::Ok, format!("rootless: {}", session.reason), None),
-        Mode::Unprivileged => check(
-            "mode",
+        Mode::Root => check(NAME, CheckState::Ok, because("root"), None),
+        Mode::Pod => check(NAME, CheckState::Ok, because("root of a user namespace"), None),
+        Mode::Rootless => check(NAME, CheckState::Ok, because("rootless"), None),
+        Mode::SingleId => check(
+            NAME,
             CheckState::Degraded,
-            format!("unprivileged, RUN is not possible: {}", session.reason),
-            Some(
-                "run as root, give the user a range in /etc/subuid and /etc/subgid and install newuidmap, or allow user namespaces",
-            ),
+            because("one id, the others are emulated"),
+            Some("docs/modes.md says what differs"),
+        ),
+        Mode::Chroot => check(NAME, CheckState::Degraded, because("chroot, without namespaces"), None),
+        Mode::Unprivileged => check(
+            NAME,
+            CheckState::Degraded,
+            because("unprivileged, RUN is not possible"),
+            Some("everything else works; what would help stands with the rungs below"),
         ),
     }
+}
+
+/// Why not more: a line for each rung above.
+fn rungs(session: &Session) -> Vec<DoctorCheck> {
+    let line = |each: &Downgrade| {
+        check(
+            &format!("not {}", each.rung),
+            CheckState::Degraded,
+            each.reason.clone(),
+            each.hint.as_deref(),
+        )
+    };
+    session.downgrades.iter().map(line).collect()
 }
 
 fn snapshots(session: &Session) -> DoctorCheck {
@@ -60,11 +85,9 @@ fn snapshots(session: &Session) -> DoctorCheck {
 
 fn subordinate_ids() -> DoctorCheck {
     const NAME: &str = "subordinate ids";
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let missing: Vec<_> = ["newuidmap", "newgidmap"]
         .into_iter()
-        .filter(|program| !installed(program))
+        .filter(|program| userns::find_program(program).is_none())
         .collect();
     if !missing.is_empty() {
         let detail = format!("\"{}\" is not installed", missing.join("\" and \""));

@@ -31,6 +31,7 @@ pub fn hello(slot: &OnceLock<Session>, params: HelloParams) -> Result<HelloResul
         mode: probed.mode,
         reason: probed.reason.clone(),
         snapshotter: probed.snapshotter,
+        downgrades: probed.downgrades.clone(),
     };
     let session = Session::new(Arc::clone(&store), lease, probed)?;
     slot.set(session).map_err(|_| Error::internal("\"hello\" came twice"))?;

@@ -1,123 +1,232 @@
-//! The rung of the ladder that this machine allows, found by trying: root, then a user namespace with a range of ids, then neither.
+//! The rung of the ladder that this machine allows, found by trying: root, root of a user namespace, a user namespace of our own with a range
+//! of ids or with one, chroot, nothing. Each rung that was refused is remembered with its reason: `doctor` shows them.
 
-use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
-use rustix::fs::{Mode as FileMode, openat};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::UnshareFlags;
 
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::lease::Lease;
-use crate::overlay::{self, Parts};
-use crate::protocol::{Mode, Snapshotter};
-use crate::session::DIRECTORY;
-use crate::store::{Store, make_directory};
-use crate::{syscalls, userns};
+use crate::protocol::{Downgrade, Mode, Snapshotter};
+use crate::store::Store;
+use crate::userns::{self, Map, Refusal};
+use crate::{snapshotter, syscalls};
 
-/// What was found, and why not the rung above.
+/// What was found, and why not the rungs above.
 #[derive(Debug, Clone)]
 pub struct Probed {
     pub mode: Mode,
+    /// In a few words.
     pub reason: String,
     pub snapshotter: Snapshotter,
+    /// The highest rung first.
+    pub downgrades: Vec<Downgrade>,
 }
 
-/// Mode and reason, from before any thread.
-static PREPARED: OnceLock<(Mode, String)> = OnceLock::new();
+/// For users and tests: the only rung to be tried.
+const VARIABLE: &str = "COOPER_MODE";
+const NAMES: [(&str, Mode); 6] = [
+    ("root", Mode::Root),
+    ("pod", Mode::Pod),
+    ("rootless", Mode::Rootless),
+    ("single-id", Mode::SingleId),
+    ("chroot", Mode::Chroot),
+    ("unprivileged", Mode::Unprivileged),
+];
 
-/// Once, while the process has one thread: a mount namespace of our own, from which nothing spreads, in a user namespace where we are not
-/// root. Of a process that forked itself for that, only the child returns.
+/// What came of a try.
+enum Tried {
+    /// The process stands on that rung now.
+    Taken,
+    /// Nothing has changed.
+    Refused(Refusal),
+    /// The rung is for others: no downgrade.
+    NotOurs(&'static str),
+}
+
+impl From<Result<(), Refusal>> for Tried {
+    fn from(result: Result<(), Refusal>) -> Self {
+        result.map_or_else(Self::Refused, |()| Self::Taken)
+    }
+}
+
+#[derive(Clone)]
+struct Prepared {
+    mode: Mode,
+    asked: bool,
+    downgrades: Vec<Downgrade>,
+}
+
+/// Mode and reasons, from before any thread; or what is wrong with what was asked for, said when there is somebody to hear it.
+static PREPARED: OnceLock<Result<Prepared, (String, String)>> = OnceLock::new();
+
+/// Once, while the process has one thread: climbs to the highest rung. Of a process that forked itself for that, only the child returns.
 pub fn prepare() -> Result<(), Error> {
-    let prepared = if rustix::process::geteuid().is_root() {
-        prepare_root()
-    } else {
-        prepare_user()?
+    let prepared = match asked() {
+        Ok(asked) => climb(asked)?,
+        Err(wrong) => Err(wrong),
     };
     // Only main calls this, once.
     let _ = PREPARED.set(prepared);
     Ok(())
 }
 
-fn prepare_root() -> (Mode, String) {
-    let private = syscalls::unshare(UnshareFlags::NEWNS).and_then(|()| make_private());
-    match private {
-        Ok(()) if userns::is_initial() => (Mode::Root, String::new()),
-        Ok(()) => (
-            Mode::Rootless,
-            "root of a user namespace, not of the machine".to_owned(),
-        ),
-        Err(error) => (
-            Mode::Unprivileged,
-            format!("root without the right to make a mount namespace ({error})"),
-        ),
-    }
-}
-
-fn prepare_user() -> Result<(Mode, String), Error> {
-    let reason = match userns::enter()? {
-        None => match make_private() {
-            Ok(()) => return Ok((Mode::Rootless, "not root".to_owned())),
-            Err(error) => format!("a user namespace without the right to mount ({error})"),
-        },
-        Some(reason) => reason,
+fn asked() -> Result<Option<Mode>, (String, String)> {
+    let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) else {
+        return Ok(None);
     };
-    Ok((Mode::Unprivileged, format!("not root, and {reason}")))
+    let found = NAMES.iter().find(|(name, _)| text == *name).map(|(_, mode)| *mode);
+    found.map(Some).ok_or_else(|| {
+        let names = NAMES.map(|(name, _)| name).join("\", \"");
+        (
+            format!("{VARIABLE} is \"{}\", which is no mode", text.display()),
+            format!("one of \"{names}\""),
+        )
+    })
 }
 
-fn make_private() -> rustix::io::Result<()> {
+type Found = Result<Prepared, (String, String)>;
+
+fn climb(asked: Option<Mode>) -> Result<Found, Error> {
+    let mut downgrades = Vec::new();
+    for (name, mode) in NAMES
+        .into_iter()
+        .filter(|(_, mode)| asked.is_none_or(|asked| asked == *mode))
+    {
+        let refusal = match attempt(mode, asked.is_some())? {
+            Tried::Taken => {
+                return Ok(Ok(Prepared {
+                    mode,
+                    asked: asked.is_some(),
+                    downgrades,
+                }));
+            }
+            Tried::Refused(refusal) => refusal,
+            Tried::NotOurs(reason) if asked.is_some() => Refusal::of(reason),
+            Tried::NotOurs(_) => continue,
+        };
+        if asked.is_some() {
+            let hint = refusal
+                .hint
+                .unwrap_or_else(|| format!("unset {VARIABLE}, and see \"cooper doctor\""));
+            return Ok(Err((
+                format!("{VARIABLE} is \"{name}\", which does not work here: {}", refusal.reason),
+                hint,
+            )));
+        }
+        downgrades.push(Downgrade {
+            rung: name.to_owned(),
+            reason: refusal.reason,
+            hint: refusal.hint,
+        });
+    }
+    Err(Error::internal("the lowest rung of the ladder was refused"))
+}
+
+fn attempt(mode: Mode, asked: bool) -> Result<Tried, Error> {
+    let is_root = rustix::process::geteuid().is_root();
+    Ok(match mode {
+        Mode::Root => root(is_root),
+        Mode::Pod => pod(is_root)?,
+        Mode::Rootless if is_root => Tried::NotOurs("it is for users that are not root"),
+        Mode::Rootless => match Map::subordinate() {
+            Ok(map) => userns::enter(map)?.into(),
+            Err(refusal) => Tried::Refused(refusal),
+        },
+        Mode::SingleId => single_id(is_root, asked)?,
+        Mode::Chroot if !is_root => Tried::NotOurs("chroot needs root"),
+        Mode::Chroot => userns::try_chroot()?.into(),
+        Mode::Unprivileged => Tried::Taken,
+    })
+}
+
+fn root(is_root: bool) -> Tried {
+    if !is_root {
+        return Tried::Refused(Refusal::of("not root"));
+    }
+    if !userns::is_initial() {
+        return Tried::Refused(Refusal::of("root of a user namespace, not of the machine"));
+    }
+    own_mounts().into()
+}
+
+/// A mount namespace of our own, from which nothing spreads.
+fn own_mounts() -> Result<(), Refusal> {
+    syscalls::unshare(UnshareFlags::NEWNS)
+        .and_then(|()| make_private())
+        .map_err(|error| userns::explain("root without the right to mount", error.into()))
+}
+
+pub fn make_private() -> rustix::io::Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
-/// Tries what containers need of this store: an overlay on its filesystem.
+/// Root in a user namespace that has a range of ids; without the right to mount there, root of one more, with the same ids.
+fn pod(is_root: bool) -> Result<Tried, Error> {
+    if !is_root {
+        return Ok(Tried::NotOurs("it is for root of a user namespace"));
+    }
+    if let Err(refusal) = userns::has_range() {
+        return Ok(Tried::Refused(refusal));
+    }
+    if !userns::is_initial() && own_mounts().is_ok() {
+        return Ok(Tried::Taken);
+    }
+    Ok(userns::enter(Map::same()?)?.into())
+}
+
+/// Who is root of a namespace with one id already needs no other.
+fn single_id(is_root: bool, asked: bool) -> Result<Tried, Error> {
+    if is_root && !userns::is_initial() && own_mounts().is_ok() {
+        return Ok(Tried::Taken);
+    }
+    if is_root && !asked {
+        return Ok(Tried::NotOurs("root has more than one id"));
+    }
+    Ok(userns::enter(Map::single())?.into())
+}
+
+/// Tries what containers need of this store: a way to make snapshots on its filesystem.
 pub fn probe(store: &Store, lease: &Lease) -> Result<Probed, Error> {
-    let (mode, reason) = PREPARED
+    let prepared = PREPARED
         .get()
         .cloned()
         .ok_or_else(|| Error::internal("the mode was not prepared"))?;
-    let snapshotter = match mode {
-        Mode::Root => Snapshotter::Overlay,
-        Mode::Rootless => Snapshotter::OverlayUserxattr,
-        Mode::Unprivileged => {
-            return Ok(Probed {
-                mode,
-                reason,
-                snapshotter: Snapshotter::None,
-            });
-        }
+    let Prepared {
+        mode,
+        asked,
+        mut downgrades,
+    } = prepared.map_err(|(message, hint)| Error::user("ARG_INVALID", message).hint(hint))?;
+    let snapshotter = snapshotter::find(mode, store, lease, &mut downgrades)?;
+    // Chroot mode has no mounts, so it does not depend on what can be mounted.
+    let mode = match (mode, snapshotter) {
+        (Mode::Chroot, _) | (_, Some(_)) => mode,
+        (_, None) => Mode::Unprivileged,
     };
-    match try_overlay(lease, snapshotter) {
-        Ok(()) => Ok(Probed {
-            mode,
-            reason,
-            snapshotter,
-        }),
-        Err(error) => {
-            let reason = format!("no overlay can be mounted on \"{}\": {error}", store.path().display());
-            Ok(Probed {
-                mode: Mode::Unprivileged,
-                reason,
-                snapshotter: Snapshotter::None,
-            })
-        }
-    }
+    Ok(Probed {
+        mode,
+        reason: reason(mode, asked, &downgrades),
+        snapshotter: snapshotter.unwrap_or(Snapshotter::None),
+        downgrades,
+    })
 }
 
-fn try_overlay(lease: &Lease, snapshotter: Snapshotter) -> Result<(), Error> {
-    let mut directories = Vec::new();
-    make_directory(lease.temporary.as_fd(), "probe")?;
-    for name in ["probe/lower", "probe/upper", "probe/work"] {
-        make_directory(lease.temporary.as_fd(), name)?;
-        directories.push(openat(&lease.temporary, name, DIRECTORY, FileMode::empty()).doing(|| "open a directory")?);
+fn reason(mode: Mode, asked: bool, downgrades: &[Downgrade]) -> String {
+    if asked && mode != Mode::Unprivileged {
+        return format!("{VARIABLE} asks for it");
     }
-    let upper = Some((directories[1].as_fd(), directories[2].as_fd()));
-    let temporary = lease.temporary.as_fd();
-    let mount = overlay::mount(&Parts {
-        snapshotter,
-        lowers: &directories[..1],
-        upper,
-        temporary,
-    })?;
-    // A mount can succeed and yet be read-only.
-    rustix::fs::mkdirat(&mount, "probe", FileMode::RWXU).doing(|| "write to an overlay")
+    match downgrades.last() {
+        None if asked => format!("{VARIABLE} asks for it"),
+        None => String::new(),
+        // Where nothing is left all that was tried counts.
+        Some(_) if mode == Mode::Unprivileged => {
+            let all: Vec<_> = downgrades
+                .iter()
+                .map(|each| format!("{}: {}", each.rung, each.reason))
+                .collect();
+            all.join("; ")
+        }
+        Some(last) => last.reason.clone(),
+    }
 }

@@ -261,11 +261,29 @@ pub struct Empty {}
 
 /// The rung of the ladder that this machine allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     Root,
+    /// Root of a user namespace with a range of ids, made by somebody else or (nested, as it is) by us.
+    Pod,
     Rootless,
+    /// A user namespace with one id: the others are emulated.
+    SingleId,
+    /// Root without namespaces and mounts.
+    Chroot,
     Unprivileged,
+}
+
+impl Mode {
+    /// Where no device can be made, sysfs may be refused, and overlays need `userxattr`.
+    pub fn in_user_namespace(self) -> bool {
+        matches!(self, Self::Pod | Self::Rootless | Self::SingleId)
+    }
+
+    /// Ids besides root's are kept beside the files, not by the kernel.
+    pub fn emulates_ids(self) -> bool {
+        self == Self::SingleId
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,7 +313,20 @@ macro_rules! messages {
 
 messages! {
     HelloParams { version: u32, root: String }
-    HelloResult { lease: String, temporary: String, mode: Mode, reason: String, snapshotter: Snapshotter }
+    HelloResult {
+        lease: String,
+        temporary: String,
+        mode: Mode,
+        reason: String,
+        snapshotter: Snapshotter,
+        downgrades: Vec<Downgrade>,
+    }
+    Downgrade {
+        rung: String,
+        reason: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    }
     HandleOpenParams { handle: String, path: String, access: Access }
     SecretPutParams { id: String, base64: String }
     LockAcquireParams { name: String, exclusive: bool }

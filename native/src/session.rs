@@ -18,7 +18,7 @@ use crate::lease::Lease;
 use crate::lock::Locks;
 use crate::mode::Probed;
 use crate::network::Network;
-use crate::protocol::{Mode, Snapshotter};
+use crate::protocol::{Downgrade, Mode, Snapshotter};
 use crate::sandbox::Containers;
 use crate::secret::Secrets;
 use crate::store::{Store, make_directory};
@@ -68,6 +68,8 @@ pub struct Session {
     /// Why not the rung above.
     pub reason: String,
     pub snapshotter: Snapshotter,
+    /// The rungs that were refused, the highest first.
+    pub downgrades: Vec<Downgrade>,
     pub handles: Handles,
     pub secrets: Secrets,
     pub locks: Locks,
@@ -88,6 +90,7 @@ impl Session {
             mode: probed.mode,
             reason: probed.reason,
             snapshotter: probed.snapshotter,
+            downgrades: probed.downgrades,
             handles: Handles::default(),
             secrets: Secrets::default(),
             locks: Locks::default(),
@@ -132,9 +135,10 @@ impl Session {
         }
     }
 
-    /// What `snapshots/<hex>/boot` must say for the snapshot to be trusted: this boot, and the form of its xattrs.
+    /// What `snapshots/<hex>/boot` must say for the snapshot to be trusted: this boot, the form of its xattrs, and of its owners.
     pub fn boot_stamp(&self) -> String {
-        format!("{} {}\n", self.boot_id, self.overlay_xattr_prefix())
+        let owners = if self.mode.emulates_ids() { " owners beside" } else { "" };
+        format!("{} {}{owners}\n", self.boot_id, self.overlay_xattr_prefix())
     }
 
     /// A new, active snapshot: an empty `tmp/<lease>/<name>/fs` (0755, root's).

@@ -163,6 +163,14 @@ export interface FileAttributes {
   readonly chmod?: string;
 }
 
+export interface Downgrade {
+  /** A mode, or a snapshotter. */
+  readonly rung: string;
+  readonly reason: string;
+  /** What would make it work. */
+  readonly hint?: string;
+}
+
 export interface Requests {
   /** The first request. Opens the store (makes it where it is missing), takes a lease, sweeps what dead leases left, probes the mode. */
   hello: {
@@ -171,10 +179,13 @@ export interface Requests {
       lease: string;
       /** Where this process puts temporary files; relative to the root: `tmp/<lease>`. */
       temporary: string;
-      mode: 'root' | 'rootless' | 'unprivileged';
+      /** The rung of the ladder: docs/modes.md has them all. */
+      mode: 'root' | 'pod' | 'rootless' | 'single-id' | 'chroot' | 'unprivileged';
       /** Why not the rung above. */
       reason: string;
       snapshotter: 'overlay' | 'overlay-userxattr' | 'none';
+      /** The rungs that were tried and refused, the highest first. */
+      downgrades: readonly Downgrade[];
     };
   };
   /** Names a host directory (or file) for later messages. Opened once, held as a descriptor. */

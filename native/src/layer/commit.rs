@@ -82,7 +82,7 @@ pub fn form(session: &Session) -> Form {
             Snapshotter::OverlayUserxattr => Some(b"user.overlay.opaque"),
             Snapshotter::None => None,
         },
-        owners: session.mode != Mode::Unprivileged,
+        owners: session.mode != Mode::Unprivileged && !session.mode.emulates_ids(),
         devices: session.mode == Mode::Root,
     }
 }

@@ -45,6 +45,10 @@ use spec::{Answer, Spec};
 pub use process::ARGUMENT;
 pub use supervisor::main as supervise;
 
+/// What gives back a RUN where there is none.
+const FIXES: &str = "run cooper as root with the right to mount (privileged, or with CAP_SYS_ADMIN); or give its user a range in /etc/subuid and \
+                     /etc/subgid and install newuidmap; or allow user namespaces to it (seccomp=unconfined, an AppArmor profile with \"userns,\")";
+
 /// Running containers, by their request's stream.
 #[derive(Default)]
 pub struct Containers {
@@ -72,9 +76,12 @@ impl Drop for Upper<'_> {
 
 /// `sandbox.run`.
 pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -> Result<SandboxResult, Error> {
-    if session.mode == Mode::Unprivileged {
-        return Err(Error::user("PRIVILEGE_MISSING", format!("no container can be run here: {}", session.reason))
-            .hint("run cooper as root, give your user a range in /etc/subuid and /etc/subgid and install newuidmap, or allow user namespaces"));
+    if matches!(session.mode, Mode::Chroot | Mode::Unprivileged) {
+        return Err(Error::user(
+            "PRIVILEGE_MISSING",
+            format!("no container can be run here: {}", session.reason),
+        )
+        .hint(FIXES));
     }
     let snapshot = session.new_snapshot()?;
     let mut upper = Upper {
@@ -202,7 +209,7 @@ fn spec_of(
         hostname: params.hostname.clone(),
         staging: session.staging()?,
         network,
-        user_namespace: session.mode == Mode::Rootless,
+        user_namespace: session.mode.in_user_namespace(),
         insecure: params.insecure.unwrap_or(false),
         mounts: mounts
             .list
