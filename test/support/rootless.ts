@@ -19,9 +19,25 @@ export async function whyNotRootless(): Promise<string | undefined> {
 
 /** What is installed where that user can read it: the repo may lie below a home that is closed to others. */
 export async function installForUser(): Promise<Installation & AsyncDisposable> {
-  const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
+  return installFor(await testUser());
+}
+
+/** Somebody without rights. */
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The user with a range. */
+export async function testUser(): Promise<User> {
   const [uid, gid] = await Promise.all([tool('id', ['-u', name]), tool('id', ['-g', name])]);
-  const owner = { uid: Number(uid), gid: Number(gid) };
+  return { name, uid: Number(uid), gid: Number(gid) };
+}
+
+/** An installation that anybody can read, and in which the user can write to `tmp`. Everything of it ends with the test. */
+export async function installFor({ name: user, uid, gid }: User): Promise<Installation & AsyncDisposable> {
+  const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
   for (const each of ['bin', 'dist', 'package.json', 'node_modules/node/bin/node']) {
     await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
   }
@@ -29,12 +45,13 @@ export async function installForUser(): Promise<Installation & AsyncDisposable> 
   const temporary = join(directory, 'tmp');
   await mkdir(temporary);
   await tool('chmod', ['-R', 'a+rX', directory]);
+  const become = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   return {
-    command: ['setpriv', `--reuid=${uid.trim()}`, `--regid=${gid.trim()}`, '--init-groups', join(directory, 'bin/cooper')],
+    command: [...become, join(directory, 'bin/cooper')] as unknown as readonly [string, ...string[]],
     temporary,
-    owner,
+    ...(uid !== 0 && { owner: { uid, gid } }),
     // Nothing of root's session belongs to the user.
-    env: { USER: name, LOGNAME: name, TMPDIR: temporary, XDG_RUNTIME_DIR: '', XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' },
+    env: { USER: user, LOGNAME: user, TMPDIR: temporary, XDG_RUNTIME_DIR: '', XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' },
     async [Symbol.asyncDispose]() {
       await rm(directory, { recursive: true, force: true });
     },

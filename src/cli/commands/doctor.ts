@@ -1,6 +1,6 @@
 import { printable } from '../../diagnostics/printable.ts';
 import { openSession } from '../../session.ts';
-import type { DoctorCheck } from '../../worker/protocol.ts';
+import type { DoctorCheck, Downgrade } from '../../worker/protocol.ts';
 import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
@@ -16,9 +16,9 @@ export const command = defineCommand({
   run: async ({ json, ...globals }, _words, { signal, writeResult }) => {
     const root = needRoot(globals);
     await using session = await openSession(root, signal);
-    const { mode, reason, snapshotter } = session.worker.info;
+    const { mode, reason, snapshotter, downgrades } = session.worker.info;
     const { checks } = await session.worker.call('doctor', {}, { signal });
-    const report = { version, node: process.version, root, mode, reason, snapshotter, checks };
+    const report = { version, node: process.version, root, mode, reason, snapshotter, downgrades, checks };
     await writeResult(json ? `${JSON.stringify(report, undefined, 2)}\n` : render(report));
     return 0;
   },
@@ -31,6 +31,7 @@ interface Report {
   readonly mode: string;
   readonly reason: string;
   readonly snapshotter: string;
+  readonly downgrades: readonly Downgrade[];
   readonly checks: readonly DoctorCheck[];
 }
 
