@@ -142,17 +142,12 @@ fn user_namespaces() -> DoctorCheck {
 }
 
 fn network(session: &Session) -> DoctorCheck {
+    const NAME: &str = "network";
     match session.network.probe() {
-        Ok(()) => check(
-            "network",
-            CheckState::Ok,
-            "one namespace per container, uplink by slirp4netns",
-            None,
-        ),
+        Ok(detail) => check(NAME, CheckState::Ok, detail, None),
         Err(reason) => {
-            let hint = (session.mode == Mode::Root)
-                .then_some("install slirp4netns; without it containers share the machine's network");
-            check("network", CheckState::Degraded, reason, hint)
+            let detail = format!("containers share the machine's: {}", reason.message);
+            check(NAME, CheckState::Degraded, detail, reason.hint.as_deref())
         }
     }
 }

@@ -96,7 +96,7 @@ impl Session {
             locks: Locks::default(),
             indexes: Indexes::default(),
             containers: Containers::default(),
-            network: Network::new(probed.mode),
+            network: Network::default(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),

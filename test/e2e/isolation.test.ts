@@ -169,20 +169,34 @@ for (const mode of modes) {
       assert.equal(await look(other, base, 'id -G; id -G'), '0\n0\n');
     });
 
-    // Without a user namespace of its own the network is the machine's: rootless it is not ours to divide yet.
-    describe('the network of the machine', { skip: mode.name === 'rootless' ? 'rootless shares it' : false }, () => {
-      test('its loopback is another', async () => {
-        const server = createServer().listen(0, '127.0.0.1');
-        await new Promise((resolve) => server.once('listening', resolve));
-        const address = server.address();
-        assert.ok(address !== null && typeof address === 'object');
-        const reach = ['127.0.0.1', 'localhost', '10.0.2.2', '10.0.2.3'].map(
-          (ip) => `nc -w 1 ${ip} ${address.port} </dev/null && echo reached ${ip}`,
-        );
-        const built = await attempt(cooper, base, `(${reach.join('\n')}) 2>/dev/null; true`);
-        assert.equal(built.status, 0);
-        assert.equal(outputOf(built), '');
-        server.close();
+    describe('the network of the machine', () => {
+      for (const { loopback, hosts } of [
+        { loopback: '127.0.0.1', hosts: ['127.0.0.1', 'localhost', '10.0.2.2', '10.0.2.3', '10.0.2.255', '0.0.0.0'] },
+        { loopback: '::1', hosts: ['::1', 'fd00::2', 'fd00::3', 'fe80::2%eth0'] },
+      ]) {
+        test(`its loopback ${loopback} is another`, async () => {
+          const server = createServer((socket) => socket.end()).listen(0, loopback);
+          await new Promise((resolve) => server.once('listening', resolve));
+          const address = server.address();
+          assert.ok(address !== null && typeof address === 'object');
+          const reach = hosts.map((ip) => `nc -w 1 ${ip} ${address.port} </dev/null && echo reached ${ip}`);
+          const built = await attempt(cooper, base, `(${reach.join('\n')}) 2>/dev/null; true`);
+          assert.equal(built.status, 0);
+          assert.equal(outputOf(built), '');
+          server.close();
+        });
+      }
+
+      test('everybody may ping, and listen on any port', async () => {
+        for (const mounts of ['', '--network=none']) {
+          // 143: it listened until it was ended. Where a port is refused, nc ends by itself, with 1.
+          const options = { before: [...before_, 'USER user'], mounts };
+          assert.equal(
+            await look(cooper, base, '/probe ping; timeout 1 nc -l -p 80 2>/dev/null; echo $?', options),
+            'ok\nok\n143\n',
+            mounts,
+          );
+        }
       });
 
       test('its abstract sockets are not there', async () => {

@@ -15,5 +15,5 @@ export const modes: readonly Mode[] = [
     reason: process.getuid?.() === 0 ? undefined : 'only root can',
     install: async () => ({ ...here, [Symbol.asyncDispose]: async () => {} }),
   },
-  { name: 'rootless', reason: await whyNotRootless(), install: installForUser },
+  { name: 'rootless', reason: await whyNotRootless(), install: () => installForUser() },
 ];

@@ -1,33 +1,37 @@
-//! Networks of containers. As root each has a namespace of its own, joined to the worker's one uplink (uplink.rs); where there is no uplink, and
-//! in a user namespace, it is the machine's.
+//! Networks of containers. Each has a namespace of its own, joined to the worker's one uplink (uplink.rs); where there is no uplink it is the
+//! machine's.
 
+mod layout;
 mod namespace;
 mod netlink;
 mod ports;
+mod resolver;
+mod slirp;
 mod uplink;
 
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
 use crate::context::{RequestContext, lock};
 use crate::error::Error;
-use crate::protocol::{Mode, Network as Wanted, SandboxParams};
+use crate::protocol::{Network as Wanted, SandboxParams, WorkerError};
 
 use ports::Forwarders;
 use uplink::{Member, Uplink};
 
 /// The uplink of this session, made when the first container wants it.
+#[derive(Default)]
 pub struct Network {
-    mode: Mode,
     uplink: Mutex<State>,
 }
 
+#[derive(Default)]
 enum State {
+    #[default]
     Unknown,
     Ready(Uplink),
-    /// Why there is none; said once.
-    Missing(String),
+    /// Why there is none.
+    Missing(Box<WorkerError>),
 }
 
 /// A container's network, held until its end.
@@ -47,54 +51,40 @@ impl Attachment {
         }
     }
 
-    /// The resolver that takes the place of the machine's.
-    pub fn resolver(&self) -> Option<String> {
+    /// The text of /etc/resolv.conf.
+    pub fn resolv_conf(&self) -> Result<String, Error> {
         match self {
-            Self::Member { .. } => Some(uplink::RESOLVER.to_string()),
-            Self::Host | Self::Isolated(_) => None,
+            Self::Member { member, .. } => resolver::in_container(member.layout()),
+            Self::Host | Self::Isolated(_) => resolver::machine(),
         }
     }
 }
 
 impl Network {
-    pub fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            uplink: Mutex::new(State::Unknown),
-        }
-    }
-
     pub fn attach(&self, params: &SandboxParams, request: &RequestContext) -> Result<Attachment, Error> {
         let ports = params.ports.as_deref().unwrap_or_default();
-        let attachment = match (params.network, self.mode) {
-            (Wanted::None, _) => Attachment::Isolated(namespace::isolated()?),
-            (Wanted::Default, Mode::Root) => match self.join(request)? {
+        let attachment = match params.network {
+            Wanted::None => Attachment::Isolated(namespace::isolated()?),
+            Wanted::Default => match self.join(request)? {
                 Some(member) => {
-                    let forwarders = Forwarders::start(ports, &member)?;
-                    return Ok(Attachment::Member {
-                        member,
-                        _forwarders: forwarders,
-                    });
+                    let _forwarders = Forwarders::start(ports, &member)?;
+                    return Ok(Attachment::Member { member, _forwarders });
                 }
                 None => Attachment::Host,
             },
-            (Wanted::Default | Wanted::Host, _) => Attachment::Host,
+            Wanted::Host => Attachment::Host,
         };
         ports::refuse(ports, matches!(attachment, Attachment::Host), request)?;
         Ok(attachment)
     }
 
-    /// Joins the uplink; `None` where there is none.
+    /// Joins the uplink; `None` where there is none, which is said once.
     fn join(&self, request: &RequestContext) -> Result<Option<Member>, Error> {
         let mut state = lock(&self.uplink);
-        if matches!(*state, State::Unknown) {
-            *state = match Uplink::make() {
-                Ok(uplink) => State::Ready(uplink),
-                Err(error) => {
-                    request.warn(format!("containers are on the machine's network: {error}"))?;
-                    State::Missing(error.to_string())
-                }
-            };
+        if state.make()
+            && let State::Missing(reason) = &*state
+        {
+            request.warn(format!("containers are on the machine's network: {}", reason.message))?;
         }
         match &*state {
             State::Ready(uplink) => uplink.join().map(Some),
@@ -103,22 +93,24 @@ impl Network {
     }
 
     /// For `doctor`: makes the uplink where it was not wanted yet. `Err` says why there is none.
-    pub fn probe(&self) -> Result<(), String> {
-        if self.mode != Mode::Root {
-            return Err("in a user namespace containers are on the machine's network".to_owned());
-        }
+    pub fn probe(&self) -> Result<String, Box<WorkerError>> {
         let mut state = lock(&self.uplink);
-        if matches!(*state, State::Unknown) {
-            *state = Uplink::make().map_or_else(|error| State::Missing(error.to_string()), State::Ready);
-        }
+        state.make();
         match &*state {
             State::Missing(reason) => Err(reason.clone()),
-            State::Ready(_) | State::Unknown => Ok(()),
+            State::Ready(uplink) => Ok(uplink.description()),
+            State::Unknown => Ok(String::new()),
         }
     }
 }
 
-/// Addresses of the uplink's network, as slirp4netns lays it out.
-fn host(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 0, 2, number)
+impl State {
+    /// `true` when it was not known before.
+    fn make(&mut self) -> bool {
+        let unknown = matches!(self, Self::Unknown);
+        if unknown {
+            *self = Uplink::make().map_or_else(|error| Self::Missing(Box::new(error.to_wire())), Self::Ready);
+        }
+        unknown
+    }
 }

@@ -1,11 +1,12 @@
 //! Network namespaces, each made by a thread that lives only for that: a thread cannot leave traces of another's network.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::thread;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::error::{Doing, Error};
@@ -67,15 +68,40 @@ fn highest_group(map: &str) -> u64 {
 
 /// Writes a setting of the network namespace that this thread is in.
 pub fn set(name: &str, value: &str) -> Result<(), Error> {
-    let file = match OpenOptions::new().write(true).open(format!("/proc/sys/net/{name}")) {
-        Ok(file) => file,
-        // A kernel without it (without IPv6, say) has nothing to set.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).doing(|| format!("open /proc/sys/net/{name}")),
+    let written = match write_to(CWD, &format!("/proc/sys/net/{name}"), value) {
+        // As containers have it in which cooper may run.
+        Err(Errno::ROFS) => match own_proc() {
+            Some(proc) => write_to(proc.as_fd(), &format!("sys/net/{name}"), value),
+            // Nobody can set it: the kernel's default stays.
+            None => return Ok(()),
+        },
+        other => other,
     };
-    (&file)
-        .write_all(value.as_bytes())
-        .doing(|| format!("set /proc/sys/net/{name}"))
+    match written {
+        // A kernel without it (without IPv6, say) has nothing to set.
+        Err(Errno::NOENT) => Ok(()),
+        other => other.doing(|| format!("set /proc/sys/net/{name}")),
+    }
+}
+
+fn write_to(directory: BorrowedFd<'_>, path: &str, value: &str) -> rustix::io::Result<()> {
+    let file = openat(directory, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(file, value.as_bytes()).map(drop)
+}
+
+/// A procfs of our own, which nobody made read-only; `None` where the kernel gives none, because parts of the one that we see are covered.
+fn own_proc() -> Option<&'static OwnedFd> {
+    static PROC: OnceLock<Option<OwnedFd>> = OnceLock::new();
+    let make = || {
+        let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_create(context.as_fd())?;
+        fsmount(
+            context.as_fd(),
+            FsMountFlags::FSMOUNT_CLOEXEC,
+            MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+        )
+    };
+    PROC.get_or_init(|| make().ok()).as_ref()
 }
 
 /// A copy of a descriptor that several hold.

@@ -1,6 +1,6 @@
 //! The few messages of rtnetlink that a container's network takes. Source: rtnetlink(7), the kernel's if_link.h.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -19,6 +19,8 @@ const CREATE: u16 = 0x400 | 0x200; // and NLM_F_EXCL
 
 const IFF_UP: u32 = 1;
 const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IFA_F_NODAD: u8 = 2;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
@@ -154,16 +156,17 @@ impl Netlink {
         self.ask(message).doing(|| "isolate a port of the bridge")
     }
 
-    pub fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> Result<(), Error> {
+    pub fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Result<(), Error> {
         self.ask(address_message(index, address, prefix))
             .doing(|| format!("add address {address}"))
     }
 
-    pub fn add_default_route(&self, gateway: Ipv4Addr) -> Result<(), Error> {
+    pub fn add_default_route(&self, gateway: IpAddr) -> Result<(), Error> {
         let mut message = Message::new(RTM_NEWROUTE, ACK | CREATE);
+        let (family, octets) = family(gateway);
         // struct rtmsg: to everywhere, table main, by an administrator, universal, unicast.
-        message.0.extend([AF_INET, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
-        self.ask(message.bytes(RTA_GATEWAY, &gateway.octets()))
+        message.0.extend([family, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
+        self.ask(message.bytes(RTA_GATEWAY, &octets))
             .doing(|| format!("add a route by {gateway}"))
     }
 
@@ -228,14 +231,22 @@ fn pair(name: &str, peer: &str, namespace: i32, mtu: u32) -> Message {
     })
 }
 
-fn address_message(index: u32, address: Ipv4Addr, prefix: u8) -> Message {
+fn address_message(index: u32, address: IpAddr, prefix: u8) -> Message {
     let mut message = Message::new(RTM_NEWADDR, ACK | CREATE);
+    let (family, octets) = family(address);
+    // Nobody else has it: without a search for one who has, an address of IPv6 can be used at once.
+    let flags = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
     // struct ifaddrmsg.
-    message.0.extend([AF_INET, prefix, 0, 0]);
+    message.0.extend([family, prefix, flags, 0]);
     message.0.extend(index.to_ne_bytes());
-    message
-        .bytes(IFA_LOCAL, &address.octets())
-        .bytes(IFA_ADDRESS, &address.octets())
+    message.bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets)
+}
+
+fn family(address: IpAddr) -> (u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => (AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (AF_INET6, address.octets().to_vec()),
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +263,7 @@ mod tests {
             8, 0, 2, 0, 10, 0, 2, 15, // IFA_LOCAL
             8, 0, 1, 0, 10, 0, 2, 15, // IFA_ADDRESS
         ];
-        assert_eq!(address_message(2, Ipv4Addr::new(10, 0, 2, 15), 24).finish(), want);
+        assert_eq!(address_message(2, IpAddr::from([10, 0, 2, 15]), 24).finish(), want);
     }
 
     #[test]

@@ -3,23 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::context::lock;
 use crate::error::{Doing, Error};
 
+use super::layout::{Layout, PREFIX, PREFIX6};
+use super::namespace;
 use super::netlink::Netlink;
-use super::{host, namespace};
+use super::slirp::Slirp;
 
-pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
-const PREFIX: u8 = 24;
 /// The first that slirp4netns does not use itself.
 const FIRST: u8 = 15;
 const LAST: u8 = 254;
@@ -27,12 +22,11 @@ const LAST: u8 = 254;
 const MTU: u32 = 65520;
 const BRIDGE: &str = "uplink";
 const TAP: &str = "tap0";
-/// How long slirp4netns may take. It is ready in milliseconds or, where it cannot work, never.
-const DEADLINE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 pub struct Uplink(Arc<Inner>);
 
 struct Inner {
+    layout: Layout,
     namespace: OwnedFd,
     netlink: Mutex<Netlink>,
     bridge: u32,
@@ -63,26 +57,17 @@ impl Numbers {
     }
 }
 
-/// slirp4netns; ends when `_exit` is closed, by us or by our death.
-struct Slirp {
-    child: Child,
-    exit: Option<OwnedFd>,
-}
-
-impl Drop for Slirp {
-    fn drop(&mut self) {
-        drop(self.exit.take());
-        if let Err(error) = self.child.wait() {
-            eprintln!("cooper-worker: wait for slirp4netns: {error}");
-        }
-    }
-}
-
 /// A container's namespace, joined to the uplink.
 pub struct Member {
     pub namespace: OwnedFd,
     pub address: Ipv4Addr,
     inner: Arc<Inner>,
+}
+
+impl Member {
+    pub fn layout(&self) -> &Layout {
+        &self.inner.layout
+    }
 }
 
 impl Drop for Member {
@@ -93,6 +78,7 @@ impl Drop for Member {
 
 impl Uplink {
     pub fn make() -> Result<Self, Error> {
+        let layout = Layout::choose();
         let (namespace, (netlink, bridge)) = namespace::with_new(|netlink| {
             // No container is to see the bridge's own addresses.
             for kind in ["all", "default"] {
@@ -104,13 +90,14 @@ impl Uplink {
                 .ok_or_else(|| Error::internal("the bridge is not there"))?;
             Ok((Netlink::open()?, bridge))
         })?;
-        let slirp = Slirp::start(&namespace)?;
+        let slirp = Slirp::start(&namespace, TAP, MTU, &layout)?;
         let tap = netlink
             .index(TAP)?
             .ok_or_else(|| Error::internal("slirp4netns made no interface"))?;
         netlink.add_port(tap, bridge, MTU)?;
         let (netlink, numbers, spare) = (Mutex::new(netlink), Mutex::default(), Mutex::default());
         Ok(Self(Arc::new(Inner {
+            layout,
             namespace,
             netlink,
             bridge,
@@ -118,6 +105,12 @@ impl Uplink {
             spare,
             _slirp: slirp,
         })))
+    }
+
+    /// For `doctor`.
+    pub fn description(&self) -> String {
+        let more = if self.0.layout.ipv6 { ", with IPv6" } else { "" };
+        format!("one namespace per container, uplink by slirp4netns{more}")
     }
 
     /// A namespace for one container: the one that waits, else a new one. The next is made meanwhile.
@@ -140,19 +133,28 @@ impl Uplink {
 
 fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     let (number, count) = lock(&inner.numbers).take()?;
-    let address = host(number);
+    let layout = inner.layout;
+    let address = layout.address(number);
     let peer = format!("c{count}");
     let made = namespace::with_new(|netlink| {
         namespace::set_up_container()?;
         // Before the interface: it takes these for its own. `lo` keeps ::1.
-        namespace::set("ipv6/conf/default/disable_ipv6", "1")?;
+        namespace::set("ipv6/conf/default/disable_ipv6", if layout.ipv6 { "0" } else { "1" })?;
+        namespace::set("ipv6/conf/default/accept_ra", "0")?;
         netlink.add_pair("eth0", &peer, inner.namespace.as_fd(), MTU)?;
         let index = netlink
             .index("eth0")?
             .ok_or_else(|| Error::internal("the container's interface is not there"))?;
-        netlink.add_address(index, address, PREFIX)?;
+        netlink.add_address(index, address.into(), PREFIX)?;
+        if let Some(address) = layout.address6(number) {
+            netlink.add_address(index, address.into(), PREFIX6)?;
+        }
         netlink.set_up(index)?;
-        netlink.add_default_route(GATEWAY)
+        netlink.add_default_route(layout.gateway().into())?;
+        match layout.gateway6() {
+            Some(gateway) => netlink.add_default_route(gateway.into()),
+            None => Ok(()),
+        }
     });
     let (namespace, ()) = made.inspect_err(|_| {
         lock(&inner.numbers).used.remove(&number);
@@ -170,53 +172,6 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     netlink.isolate_port(port)?;
     drop(netlink);
     Ok(member)
-}
-
-impl Slirp {
-    fn start(namespace: &OwnedFd) -> Result<Self, Error> {
-        let doing = || "start slirp4netns";
-        let (exit_reading, exit_writing) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
-        let (ready_reading, ready_writing) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
-        // Its stdin and stdout are the two descriptors that it is told of: no other way to inherit one is needed.
-        let child = Command::new("slirp4netns")
-            .args([
-                "--exit-fd=0",
-                "--ready-fd=1",
-                "--disable-host-loopback",
-                "--enable-sandbox",
-                "--netns-type=path",
-            ])
-            .arg(format!("--mtu={MTU}"))
-            .arg(format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd()))
-            .arg(TAP)
-            .current_dir("/")
-            .stdin(exit_reading)
-            .stdout(ready_writing)
-            .stderr(Stdio::null())
-            .spawn();
-        let child = match child {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::user("PRIVILEGE_MISSING", "\"slirp4netns\" is not installed"));
-            }
-            other => other.doing(doing)?,
-        };
-        let mut slirp = Self {
-            child,
-            exit: Some(exit_writing),
-        };
-        let mut waiting = [PollFd::new(&ready_reading, PollFlags::IN)];
-        let ready = poll(&mut waiting, Some(&DEADLINE)).doing(doing)?;
-        let mut byte = [0];
-        if ready > 0 && rustix::io::read(&ready_reading, &mut byte).is_ok_and(|count| count == 1) {
-            return Ok(slirp);
-        }
-        // Where it hangs, closing its exit descriptor does not end it.
-        slirp.child.kill().doing(doing)?;
-        Err(Error::user(
-            "PRIVILEGE_MISSING",
-            "\"slirp4netns\" does not work on this machine",
-        ))
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 //! own, so that no byte of them reaches a disk or a layer.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, openat};
 use rustix::mount::MountAttrFlags;
 
 use crate::error::{Doing, Error};
-use crate::network::Attachment;
 use crate::protocol::SandboxParams;
 
 use super::root::filesystem;
@@ -18,7 +17,6 @@ const LOOPBACK6: &str = "::1\tlocalhost ip6-localhost ip6-loopback\n";
 /// What Docker has besides in a container that is run.
 const RUN_HOSTS: &str =
     "fe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-const MOST_RESOLV_BYTES: u64 = 1024 * 1024;
 
 /// A tmpfs for small files.
 pub struct Files {
@@ -53,47 +51,4 @@ pub fn hosts(params: &SandboxParams) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The machine's own on its network; on ours the uplink's resolver in the place of the machine's, which may be on its loopback.
-pub fn resolv_conf(attachment: &Attachment) -> Result<String, Error> {
-    let machine = match File::open("/etc/resolv.conf") {
-        Ok(file) => {
-            let mut bytes = Vec::new();
-            file.take(MOST_RESOLV_BYTES)
-                .read_to_end(&mut bytes)
-                .doing(|| "read /etc/resolv.conf")?;
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).doing(|| "open /etc/resolv.conf"),
-    };
-    Ok(match attachment.resolver() {
-        None => machine,
-        Some(resolver) => with_resolver(&machine, &resolver),
-    })
-}
-
-fn with_resolver(machine: &str, resolver: &str) -> String {
-    let mut text = format!("nameserver {resolver}\n");
-    for line in machine
-        .lines()
-        .filter(|line| matches!(line.split_whitespace().next(), Some("search" | "options" | "domain")))
-    {
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_resolver;
-
-    #[test]
-    fn only_the_resolver_is_replaced() {
-        let machine = "# by hand\nnameserver 127.0.0.53\nsearch example.test\noptions edns0 trust-ad\n";
-        let want = "nameserver 10.0.2.3\nsearch example.test\noptions edns0 trust-ad\n";
-        assert_eq!(with_resolver(machine, "10.0.2.3"), want);
-    }
 }

@@ -133,7 +133,7 @@ pub fn prepare<'a>(
 fn own_files(params: &SandboxParams, attachment: &Attachment) -> Result<Vec<(&'static str, String)>, Error> {
     let mut own = vec![
         ("hosts", files::hosts(params)),
-        ("resolv.conf", files::resolv_conf(attachment)?),
+        ("resolv.conf", attachment.resolv_conf()?),
     ];
     if !params.commit {
         own.push(("hostname", format!("{}\n", params.hostname)));
