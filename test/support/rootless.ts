@@ -19,10 +19,9 @@ export async function whyNotRootless(): Promise<string | undefined> {
 
 /** Gives the program a mount namespace of its own in which everybody may open /dev/net/tun, as on most machines. */
 const withTun = 'mount -t tmpfs -o mode=755 none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec "$@"';
-const withoutTun = withTun.replace('666', '600');
 
 export interface InstallOptions {
-  /** Whether the user may open /dev/net/tun; default true. */
+  /** Whether the user gets a /dev/net/tun to open; default true. Without, it is the machine's. */
   readonly tun?: boolean;
 }
 
@@ -45,7 +44,10 @@ export async function testUser(): Promise<User> {
 }
 
 /** An installation that anybody can read, and in which the user can write to `tmp`. Everything of it ends with the test. */
-export async function installFor({ name: user, uid, gid }: User, { tun = true }: InstallOptions = {}): Promise<Installation & AsyncDisposable> {
+export async function installFor(
+  { name: user, uid, gid }: User,
+  { tun = true }: InstallOptions = {},
+): Promise<Installation & AsyncDisposable> {
   const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
   for (const each of ['bin', 'dist', 'package.json', 'node_modules/node/bin/node']) {
     await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
@@ -54,7 +56,7 @@ export async function installFor({ name: user, uid, gid }: User, { tun = true }:
   const temporary = join(directory, 'tmp');
   await mkdir(temporary);
   await tool('chmod', ['-R', 'a+rX', directory]);
-  const inTun = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', tun ? withTun : withoutTun, 'sh'];
+  const inTun = tun ? ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', withTun, 'sh'] : [];
   const become = uid === 0 ? [] : [...inTun, 'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   return {
     command: [...become, join(directory, 'bin/cooper')] as unknown as readonly [string, ...string[]],

@@ -62,7 +62,7 @@ export const situations = {
   confined: {
     name: 'a user to whom namespaces are refused',
     mode: 'unprivileged',
-    install: () => within(installFor(stranger), refusing()),
+    install: () => within(installFor(stranger, { tun: false }), refusing()),
   },
   noNewPrivileges: {
     name: 'a user with a range under no_new_privs',
