@@ -23,6 +23,7 @@ mod sandbox;
 mod secret;
 mod serve;
 mod session;
+mod snapshots;
 mod snapshotter;
 mod store;
 mod store_requests;

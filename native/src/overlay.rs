@@ -17,6 +17,7 @@ use crate::digest::LayerRef;
 use crate::error::{Doing, Error};
 use crate::protocol::Snapshotter;
 use crate::session::{DIRECTORY, Session, Snapshot};
+use crate::snapshots::flatten;
 use crate::store::make_directory;
 
 /// Layers that the kernel takes in one mount, less those that we add.
@@ -54,7 +55,7 @@ fn mount_in(
 
 /// Base first. An empty directory is added where the kernel wants one more: it refuses none, and one without an upper.
 fn lowers(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>, Error> {
-    let mut layers = distinct(session.layers(chain)?)?;
+    let mut layers = distinct(flatten::directories(session, chain)?)?;
     for name in ["empty", "nothing"] {
         if layers.len() < 2 {
             layers.insert(0, empty_directory(session, name)?);

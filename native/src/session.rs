@@ -10,7 +10,7 @@ use rustix::fs::{self, Mode as FileMode, OFlags};
 use rustix::io::Errno;
 
 use crate::context::lock;
-use crate::digest::{DiffID, LayerRef, SnapshotID};
+use crate::digest::{DiffID, Digest, LayerRef, SnapshotID};
 use crate::error::{Doing, Error};
 use crate::handle::Handles;
 use crate::index::store::Indexes;
@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::protocol::{Downgrade, Mode, Snapshotter};
 use crate::sandbox::Containers;
 use crate::secret::Secrets;
+use crate::snapshots::flatten::Blocks;
 use crate::store::{Store, make_directory};
 
 /// For reading a directory by descriptor, never through a symlink.
@@ -76,6 +77,7 @@ pub struct Session {
     pub indexes: Indexes,
     pub containers: Containers,
     pub network: Network,
+    pub blocks: Blocks,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
     next: AtomicU64,
@@ -97,6 +99,7 @@ impl Session {
             indexes: Indexes::default(),
             containers: Containers::default(),
             network: Network::default(),
+            blocks: Blocks::default(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),
@@ -132,6 +135,14 @@ impl Session {
         match self.snapshotter {
             Snapshotter::OverlayUserxattr => "user.overlay.",
             Snapshotter::Overlay | Snapshotter::None => "trusted.overlay.",
+        }
+    }
+
+    /// The mark of an opaque directory.
+    pub fn opaque_mark(&self) -> &'static [u8] {
+        match self.overlay_xattr_prefix() {
+            "user.overlay." => b"user.overlay.opaque",
+            _ => b"trusted.overlay.opaque",
         }
     }
 
@@ -180,7 +191,12 @@ impl Session {
 
     /// The directory of a layer's snapshot in the store, when it is there and can be trusted.
     pub fn stored_snapshot(&self, diff_id: &DiffID) -> Result<Option<OwnedFd>, Error> {
-        let folder = format!("snapshots/{}", diff_id.hex());
+        self.stored_directory("snapshots", diff_id)
+    }
+
+    /// The same for any folder of directories that are caches of a boot.
+    pub fn stored_directory(&self, folder: &str, digest: &Digest) -> Result<Option<OwnedFd>, Error> {
+        let folder = format!("{folder}/{}", digest.hex());
         let boot = match self.read_store_file(&format!("{folder}/boot"))? {
             Some(text) => text,
             None => return Ok(None),
@@ -191,7 +207,7 @@ impl Session {
         match fs::openat(self.store.root(), format!("{folder}/fs"), DIRECTORY, FileMode::empty()) {
             Ok(directory) => Ok(Some(directory)),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error).doing(|| format!("open the snapshot of \"{diff_id}\"")),
+            Err(error) => Err(error).doing(|| format!("open \"{folder}\" of the store")),
         }
     }
 

@@ -11,13 +11,14 @@ use rustix::io::Errno;
 use crate::error::{Doing, Error};
 
 /// Folders of the store, made where they are missing.
-const FOLDERS: [&str; 14] = [
+const FOLDERS: [&str; 15] = [
     "blobs",
     "blobs/sha256",
     "refs",
     "layers",
     "indexes",
     "snapshots",
+    "blocks",
     "layers-by-name",
     "content",
     "records",

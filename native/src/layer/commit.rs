@@ -103,7 +103,12 @@ pub fn new_folder(session: &Session) -> Result<(String, std::os::fd::OwnedFd), E
 /// Moves `tmp/<lease>/<name>` to the place of the layer's snapshot. One that is there and can be trusted stays; then ours is left where
 /// it is until the session ends: a step that began before may stand on it.
 pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result<(), Error> {
-    if session.stored_snapshot(diff_id)?.is_some() {
+    place_directory(session, name, "snapshots", diff_id)
+}
+
+/// The same for any folder of directories that are caches of this boot.
+pub fn place_directory(session: &Session, name: &str, folder: &str, digest: &Digest) -> Result<(), Error> {
+    if session.stored_directory(folder, digest)?.is_some() {
         return Ok(());
     }
     session
@@ -113,7 +118,7 @@ pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result
         &format!("tmp/{}/{name}/boot", session.lease.name),
         session.boot_stamp().as_bytes(),
     )?;
-    let place = format!("snapshots/{}", diff_id.hex());
+    let place = format!("{folder}/{}", digest.hex());
     let moved = renameat_with(
         session.temporary(),
         name,
@@ -124,7 +129,7 @@ pub fn place_snapshot(session: &Session, name: &str, diff_id: &DiffID) -> Result
     match moved {
         Ok(()) => Ok(()),
         // Another process was quicker, or what is there is of an earlier boot.
-        Err(Errno::EXIST | Errno::NOTEMPTY) if session.stored_snapshot(diff_id)?.is_some() => Ok(()),
+        Err(Errno::EXIST | Errno::NOTEMPTY) if session.stored_directory(folder, digest)?.is_some() => Ok(()),
         Err(Errno::EXIST | Errno::NOTEMPTY | Errno::INVAL) => {
             session.store.discard(&place)?;
             renameat(session.temporary(), name, session.store.root(), &place)

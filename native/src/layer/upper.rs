@@ -90,7 +90,8 @@ fn read_xattrs(file: impl AsFd, here: &[u8]) -> Result<crate::index::entry::Xatt
     xattr::read(file).doing(|| format!("read the extended attributes of \"{}\"", path::show(here)))
 }
 
-fn is_opaque(directory: &OwnedFd) -> Result<bool, Error> {
+/// Whether a directory of a snapshot hides what is below it.
+pub fn is_opaque(directory: &OwnedFd) -> Result<bool, Error> {
     for name in OPAQUE_MARKS {
         match xattr::get(directory, name) {
             Ok(value) if value == b"y" => return Ok(true),

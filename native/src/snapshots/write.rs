@@ -1,0 +1,162 @@
+//! Writes what a stack of layers shows to a directory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, linkat, mkdirat, mknodat};
+use rustix::io::Errno;
+
+use super::clone;
+use super::stack::{Members, Shown, Stack, What};
+use crate::context::{CancelToken, lock};
+use crate::error::{Doing, Error};
+use crate::index::path;
+use crate::tree::host::open_beneath;
+
+/// How files come into the new directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Other names of the same files: for what is never written in place. Whiteouts and marks are kept.
+    Link {
+        /// The mark of an opaque directory.
+        opaque: &'static [u8],
+    },
+    /// Files of its own. The stack stands on nothing, so whiteouts have done their work.
+    Copy,
+}
+
+/// Writes to an empty directory, whose own attributes stay.
+pub fn write(stack: &Stack<'_>, target: &OwnedFd, how: How, cancel: Option<&CancelToken>) -> Result<(), Error> {
+    let writer = Writer {
+        stack,
+        target,
+        how,
+        cancel,
+        links: Mutex::default(),
+    };
+    writer.directory(b"", &stack.root())?;
+    writer.linked()
+}
+
+struct Writer<'a> {
+    stack: &'a Stack<'a>,
+    target: &'a OwnedFd,
+    how: How,
+    cancel: Option<&'a CancelToken>,
+    /// Names of files that have several: done last, one after the other, as all but the first become links.
+    links: Mutex<BTreeMap<Vec<u8>, (usize, Stat)>>,
+}
+
+impl Writer<'_> {
+    fn directory(&self, at: &[u8], members: &Members) -> Result<(), Error> {
+        self.check()?;
+        let target = self.open(at)?;
+        let entries: Vec<(Vec<u8>, Shown)> = self.stack.list(at, members)?.into_iter().collect();
+        let entry = |(name, shown): &(Vec<u8>, Shown)| self.entry(at, name, shown, &target);
+        // Few names are quicker done than handed out.
+        if entries.len() < 8 {
+            entries.iter().try_for_each(entry)
+        } else {
+            entries.par_iter().with_min_len(4).try_for_each(entry)
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.cancel.map_or(Ok(()), CancelToken::check)
+    }
+
+    fn entry(&self, at: &[u8], name: &[u8], shown: &Shown, target: &OwnedFd) -> Result<(), Error> {
+        let here = path::join(at, name);
+        match &shown.what {
+            What::Whiteout if self.how == How::Copy => Ok(()),
+            What::Whiteout => whiteout(target, name).doing(|| doing("make a whiteout of", &here)),
+            What::Leaf(layer) if self.how == How::Copy && shown.stat.st_nlink > 1 => {
+                lock(&self.links).insert(here, (*layer, shown.stat));
+                Ok(())
+            }
+            What::Leaf(layer) => self.leaf(*layer, &here, &shown.stat),
+            What::Directory(members) => {
+                mkdirat(target, OsStr::from_bytes(name), Mode::RWXU).doing(|| doing("make", &here))?;
+                self.directory(&here, members)?;
+                // Files of several names come later, and change their directory's time: `linked` sets it again.
+                self.finish(&here, members, &shown.stat)
+            }
+        }
+    }
+
+    fn leaf(&self, layer: usize, at: &[u8], stat: &Stat) -> Result<(), Error> {
+        let (parent, name) = path::split(at);
+        let name = OsStr::from_bytes(name);
+        let (source, target) = (self.stack.open(layer, parent)?, self.open(parent)?);
+        if let How::Link { .. } = self.how {
+            match linkat(&source, name, &target, name, AtFlags::empty()) {
+                Ok(()) => return Ok(()),
+                // A file can have so many names only (65,000 on ext4), or none but its own: then it is copied.
+                Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP) => {}
+                Err(error) => return Err(error).doing(|| doing("link", at)),
+            }
+        }
+        clone::leaf(&source, &target, name, stat).doing(|| doing("copy", at))
+    }
+
+    fn open(&self, at: &[u8]) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        open_beneath(self.target, at, flags, Mode::empty()).doing(|| doing("open", at))
+    }
+
+    /// A directory has the attributes of the top one.
+    fn finish(&self, at: &[u8], members: &Members, stat: &Stat) -> Result<(), Error> {
+        let target = self.open(at)?;
+        if let Some(&top) = members.layers.first() {
+            let source = self.stack.open(top, at)?;
+            clone::attributes(&source, &target, stat).doing(|| doing("set the attributes of", at))?;
+        }
+        if let How::Link { opaque } = self.how
+            && members.opaque
+        {
+            rustix::fs::fsetxattr(&target, opaque, b"y", XattrFlags::empty()).doing(|| doing("mark", at))?;
+        }
+        Ok(())
+    }
+
+    fn linked(&self) -> Result<(), Error> {
+        let links = std::mem::take(&mut *lock(&self.links));
+        let mut first: HashMap<(u64, u64), Vec<u8>> = HashMap::new();
+        for (at, (layer, stat)) in links {
+            self.check()?;
+            let (parent, name) = path::split(&at);
+            let target = self.open(parent)?;
+            let before = rustix::fs::fstat(&target).doing(|| doing("stat", parent))?;
+            match first.get(&(stat.st_dev, stat.st_ino)) {
+                Some(other) => {
+                    let (other_parent, other_name) = path::split(other);
+                    let (from, to) = (OsStr::from_bytes(other_name), OsStr::from_bytes(name));
+                    linkat(self.open(other_parent)?, from, &target, to, AtFlags::empty())
+                        .doing(|| doing("link", &at))?;
+                }
+                None => {
+                    self.leaf(layer, &at, &stat)?;
+                    first.insert((stat.st_dev, stat.st_ino), at.clone());
+                }
+            }
+            if !parent.is_empty() {
+                clone::set_times(&target, &before).doing(|| doing("set the time of", parent))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As overlayfs knows them.
+pub fn whiteout(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
+    let name = OsStr::from_bytes(name);
+    mknodat(directory, name, FileType::CharacterDevice, Mode::empty(), 0)
+}
+
+fn doing(what: &str, at: &[u8]) -> String {
+    format!("{what} \"{}\" of a directory of layers", path::show(at))
+}
