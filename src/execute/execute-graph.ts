@@ -67,10 +67,17 @@ export async function executeGraph(
   }
   const all = asFilesystem(results.get(target.digest)).layers.map(({ diffID }) => diffID);
   const diffIDs = all.filter((diffID) => diffID !== emptyDiffID);
+  if (options.wanted.image && diffIDs.length > mostLayers) {
+    const message = `the image has ${diffIDs.length} layers: Docker runs none with more than ${mostLayers}`;
+    emit({ type: 'warning', time: Date.now(), message });
+  }
   // A layer of the cache may be there as a blob alone.
   if (options.wanted.files) await layers.ensureSnapshots(diffIDs, signal);
   return { diffIDs, layerOf };
 }
+
+/** What overlay2 of Docker mounts at most. Source: moby, daemon/graphdriver/overlay2, `maxDepth` (128 with the container’s own). */
+const mostLayers = 127;
 
 function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, options: ExecuteOptions): ExecuteContext {
   const { emit } = options;

@@ -4,9 +4,8 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, chmodat, chownat,
-    copy_file_range, fchmod, fchown, ftruncate, futimens, ioctl_ficlone, mknodat, openat, readlinkat, seek, symlinkat,
-    utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, chmodat, chownat, copy_file_range,
+    fchmod, fchown, ftruncate, futimens, ioctl_ficlone, mknodat, openat, readlinkat, seek, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 

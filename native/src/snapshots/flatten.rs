@@ -35,7 +35,10 @@ pub fn directories(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>
     if chain.len() <= MOST {
         return session.layers(chain);
     }
-    let named = chain.iter().take_while(|layer| matches!(layer, LayerRef::Layer(_))).count();
+    let named = chain
+        .iter()
+        .take_while(|layer| matches!(layer, LayerRef::Layer(_)))
+        .count();
     let mut directories = Vec::new();
     let mut at = 0;
     let mut size = RADIX;
