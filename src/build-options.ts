@@ -58,6 +58,10 @@ export interface BuildOptions {
 export interface SecretOption {
   readonly id: string;
   readonly source: { readonly file: string } | { readonly value: string };
+  /** `false`: what is built may hold it. */
+  readonly scan?: boolean;
+  /** Steps that may read it run again when its value has changed. */
+  readonly invalidate?: boolean;
 }
 
 /** `--annotation`: of the image's manifest, or of the descriptor that lists it. */

@@ -8,6 +8,7 @@ import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { sourceTime } from './execute/source-time.ts';
+import { giveSecrets } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
@@ -19,7 +20,8 @@ import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
 import { withCommitTime } from './reproducible.ts';
-import type { Session } from './session.ts';
+import { refuseSecret, searchArguments, searchPlan } from './search-plan.ts';
+import { SecretGuard } from './secret/guard.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
 import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
@@ -43,11 +45,12 @@ export interface Build extends AsyncIterable<BuildEvent> {
 /** Builds one image: `for await (const event of build(options))`, then `await result`. */
 export function build({ signal = new AbortController().signal, ...options }: BuildOptions & { readonly signal?: AbortSignal }): Build {
   const events = new EventQueue<BuildEvent>();
-  const emit = (event: BuildEvent) => events.push(event);
-  const result = buildImage(options, { emit, keptUp: () => events.keptUp() }, signal)
+  const guard = new SecretGuard();
+  const emit = (event: BuildEvent) => events.push(guard.maskEvent(event));
+  const result = buildImage(options, { emit, keptUp: () => events.keptUp(), guard }, signal)
     .catch((error) => {
       // Whatever an abort breaks on its way is not the reason for the end.
-      const reason = signal.aborted ? new BuildError('CANCELLED', 'the build was interrupted', { cause: error }) : error;
+      const reason = guard.maskError(signal.aborted ? new BuildError('CANCELLED', 'the build was interrupted', { cause: error }) : error);
       emit(failed(reason));
       throw reason;
     })
@@ -89,17 +92,25 @@ function lintEvent({ rule: { name, description, url }, message, range }: LintWar
 /** Who reads the events of a build. */
 type Reader = Pick<ExecuteOptions, 'emit' | 'keptUp'>;
 
+/** A reader, and what keeps secrets from him. */
+interface GuardedReader extends Reader {
+  readonly guard: SecretGuard;
+}
+
 /** The table of contents: read, plan, run, store, publish. */
-async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSignal): Promise<BuildResult> {
-  const { emit, keptUp } = reader;
+async function buildImage(options: BuildOptions, reader: GuardedReader, signal: AbortSignal): Promise<BuildResult> {
+  const { emit, keptUp, guard } = reader;
   emit({ type: 'build.started', time: Date.now(), target: options.target ?? '' });
   // First of all: nobody wants to wait for a build whose result has no place to go.
   const names = imageNames(options);
   // The worker starts while the Dockerfile is read.
   await using cleanup = new AsyncDisposableStack();
-  const bench = cleanup.use(new Workbench(options, signal));
+  const bench = cleanup.use(new Workbench(options, signal, guard));
   void bench.tools().catch(() => {});
 
+  // Nothing is told before it is known what must not be.
+  if (options.secrets?.length) await bench.tools();
+  searchArguments({ ...options, names }, guard);
   checkTogether(options);
   const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
   const { dockerfile, linter } = parse(source, { options, ignored: opened.ignored, emit });
@@ -108,7 +119,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
   const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
 
   const { secrets, remote, layers, ...session } = await bench.tools();
-  const registry = new Registry({ environment: options.environment ?? {} });
+  const registry = new Registry({ environment: guard.withoutSecrets(options.environment ?? {}) });
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
   const layouts = layoutsOf(namedContexts);
@@ -124,14 +135,18 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
       namedContexts,
       sourceTime: (remoteSource, stop) => sourceTime(remote, remoteSource, stop),
       linter,
+      onHistory: (createdBy, range) => refuseSecret(guard, createdBy, 'this instruction', range),
     },
     bases,
     signal,
   );
+  searchPlan(planned, guard);
   tellPlan(planned, emit);
 
   const annotations = annotationsOf(options.annotations ?? [], planned.platform);
-  await giveToWorker(session, directories, secrets, signal);
+  for (const [handle, path] of directories) await session.worker.call('handle.open', { handle, path, access: 'read' }, { signal });
+  // From here on what is made may become a part of an image.
+  await giveSecrets(secrets, options.secrets ?? [], session.worker, { scan: true }, signal);
   const agents = await agentsOf(options);
   const wanted = wantedParts(options);
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
@@ -140,7 +155,7 @@ async function buildImage(options: BuildOptions, reader: Reader, signal: AbortSi
     { ...session, layers, remote, ignored, agents, secrets: new Set(secrets.keys()), noCache, wanted, emit, keptUp },
     signal,
   );
-  const image = await storeImage(planned, graph, { store: session.store, layers, annotations }, signal);
+  const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);
   await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
@@ -184,17 +199,4 @@ async function loadContext(options: BuildOptions, bench: Workbench, emit: Reader
   });
   if (isSlow) emit({ type: 'task.completed', time: Date.now(), id });
   return opened;
-}
-
-/** What the graph names by handle or id: directories of contexts, the secrets. */
-async function giveToWorker(
-  { worker }: Session,
-  directories: ReadonlyMap<string, string>,
-  secrets: ReadonlyMap<string, Buffer>,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const [handle, path] of directories) await worker.call('handle.open', { handle, path, access: 'read' }, { signal });
-  for (const [id, value] of secrets) {
-    await worker.call('secret.put', { id, base64: value.toString('base64') }, { signal });
-  }
 }

@@ -8,9 +8,13 @@ export interface Session extends AsyncDisposable {
 }
 
 /** Opens the store at `root` for writing: `await using session = await openSession(...)`. */
-export async function openSession(root: string, signal?: AbortSignal): Promise<Session> {
+export async function openSession(
+  root: string,
+  signal?: AbortSignal,
+  environment?: Readonly<Record<string, string | undefined>>,
+): Promise<Session> {
   await using starting = new AsyncDisposableStack();
-  const worker = starting.use(await Worker.start({ root }, signal));
+  const worker = starting.use(await Worker.start({ root, environment }, signal));
   const store = await Store.open(root, { temporary: worker.info.temporary, locks: locksOf(worker) });
   // From here on the session is what ends the worker.
   const owned = starting.move();

@@ -11,6 +11,8 @@ import type { Descriptor } from './oci/descriptor.ts';
 import type { DiffID, Digest } from './oci/digest.ts';
 import { formatPlatform, normalizePlatform, type Platform } from './oci/platform.ts';
 import type { Plan } from './plan/plan.ts';
+import { refuseSecret } from './search-plan.ts';
+import type { SecretGuard } from './secret/guard.ts';
 import type { Store } from './store/store.ts';
 
 /** An image whose blobs are all in the store. It has no name yet. */
@@ -19,11 +21,18 @@ export interface StoredImage {
   readonly configDigest: Digest;
 }
 
+interface Needed {
+  readonly store: Store;
+  readonly layers: LayerProvider;
+  readonly annotations?: ImageAnnotations;
+  readonly guard: SecretGuard;
+}
+
 /** Makes the image of what the graph gave, and stores what is missing of it: compressed layers, config, manifest. */
 export async function storeImage(
   plan: Plan,
   graph: ExecutedGraph,
-  { store, layers, annotations }: { readonly store: Store; readonly layers: LayerProvider; readonly annotations?: ImageAnnotations },
+  { store, layers, annotations, guard }: Needed,
   signal: AbortSignal,
 ): Promise<StoredImage> {
   const limit = pLimit(4);
@@ -34,6 +43,8 @@ export async function storeImage(
     Promise.all(base.map(({ diffID }) => limit(() => layers.ensureBlob(diffID, signal)))),
   ]);
   const { config, manifest } = assembleImage({ plan, base, layers: new Map(built), ...(annotations && { annotations }) });
+  refuseSecret(guard, config.bytes, "the image's config");
+  refuseSecret(guard, manifest.bytes, "the image's manifest");
   for (const document of [config, manifest]) await store.blobs.put(document.bytes, document.descriptor.mediaType, { signal });
   return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest };
 }

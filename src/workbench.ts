@@ -3,7 +3,9 @@ import type { Access } from './context/git-access.ts';
 import { readSecrets } from './context/secrets.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import { RemoteSources } from './execute/remote-sources.ts';
+import { giveSecrets } from './give-secrets.ts';
 import { proxyEnv } from './plan/proxy-env.ts';
+import { SecretGuard } from './secret/guard.ts';
 import { openSession, type Session } from './session.ts';
 
 /** What a build works with besides the Dockerfile. */
@@ -19,12 +21,15 @@ type Needed = Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs
 /** The tools of one build, laid out when something first asks for them. Disposing of it puts them away. */
 export class Workbench implements AsyncDisposable {
   readonly #options: Needed;
+  readonly #guard: SecretGuard;
   readonly #signal: AbortSignal;
   readonly #cleanup = new AsyncDisposableStack();
   #tools: Promise<Tools> | undefined;
 
-  constructor(options: Needed, signal: AbortSignal) {
+  /** `guard` is told of the secrets before anything can be done with them. */
+  constructor(options: Needed, signal: AbortSignal, guard = new SecretGuard()) {
     this.#options = options;
+    this.#guard = guard;
     this.#signal = signal;
   }
 
@@ -42,9 +47,11 @@ export class Workbench implements AsyncDisposable {
   }
 
   async #open(): Promise<Tools> {
-    const session = this.#cleanup.use(await openSession(this.#options.root, this.#signal));
+    const session = this.#cleanup.use(await openSession(this.#options.root, this.#signal, this.#options.environment ?? {}));
     const secrets = await readSecrets(this.#options.secrets ?? []);
     const { worker, store } = session;
+    // Not searched for yet: a context that is unpacked into a layer may hold the very file.
+    this.#guard.know(await giveSecrets(secrets, this.#options.secrets ?? [], worker, { scan: false }, this.#signal));
     const remote = this.#cleanup.use(new RemoteSources(store.fetched, accessOf(this.#options, secrets)));
     const layers = new LayerProvider(store, worker);
     return { worker, store, secrets, remote, layers, [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };

@@ -30,6 +30,7 @@ const rules: Readonly<Record<string, { may: readonly string[]; why: string }>> =
   'src/store': { may: [], why: 'keeps bytes by digest and name: no Dockerfile, no graph' },
   'src/registry': { may: [], why: 'speaks to registries: no graph, no worker' },
   'src/export': { may: ['src/image', 'src/registry', 'src/store', 'src/worker', 'src'], why: 'writes images: no graph' },
+  'src/secret': { may: [], why: 'knows forms of secrets, and what texts are; whose they are is not its matter' },
   'src/ssh': { may: ['src/context'], why: 'answers for keys; who asks is not its matter' },
   'src/progress': { may: [], why: 'draws events, and does not know who made them' },
   src: { may: ['*'], why: 'build.ts, run.ts and what they share put the folders together; the command line stays outside' },

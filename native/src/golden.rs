@@ -48,7 +48,7 @@ macro_rules! methods {
 methods! {
     "hello": HelloParams => HelloResult,
     "handle.open": HandleOpenParams => Empty,
-    "secret.put": SecretPutParams => Empty,
+    "secret.put": SecretPutParams => SecretPutResult,
     "lock.acquire": LockAcquireParams => LockAcquireResult,
     "lock.release": LockReleaseParams => Empty,
     "store.discard": StoreDiscardParams => Empty,

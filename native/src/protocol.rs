@@ -328,7 +328,13 @@ messages! {
         hint: Option<String>,
     }
     HandleOpenParams { handle: String, path: String, access: Access }
-    SecretPutParams { id: String, base64: String }
+    SecretPutParams {
+        id: String,
+        base64: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scan: Option<bool>,
+    }
+    SecretPutResult { forms: Vec<String>, lines: Vec<String> }
     LockAcquireParams { name: String, exclusive: bool }
     LockAcquireResult { lock: u64 }
     LockReleaseParams { lock: u64 }

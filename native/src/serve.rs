@@ -163,6 +163,12 @@ impl Server {
         {
             eprintln!("cooper-worker: {error}");
         }
+        // What a step wrote that was given secrets, and came to nothing, does not wait for the next command.
+        if let Some(session) = self.session.get().filter(|session| session.secrets.any())
+            && let Err(error) = session.store.empty_trash()
+        {
+            eprintln!("cooper-worker: empty the trash: {error}");
+        }
     }
 }
 

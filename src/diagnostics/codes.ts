@@ -26,6 +26,7 @@ export const codes = {
   REGISTRY_FAILED: { status: 1, meaning: 'the registry answered with an error' },
   REGISTRY_UNREACHABLE: { status: 1, meaning: 'no connection to the registry' },
   RUN_FAILED: { status: 1, meaning: 'a RUN ended with an exit status that is not 0, or by a signal' },
+  SECRET_LEAKED: { status: 1, meaning: 'a secret would be in what is built' },
   SECRET_MISSING: { status: 1, meaning: 'a required secret was not given, or cannot be read' },
   SSH_MISSING: { status: 1, meaning: 'an agent or a key of --ssh was not given, or cannot be used' },
   STAGE_NOT_FOUND: { status: 1, meaning: 'no stage has that name' },

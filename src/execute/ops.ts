@@ -25,10 +25,21 @@ export function opFor(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result>
 }
 
 const placed =
-  ({ origin }: Vertex<Spec>) =>
+  (vertex: Vertex<Spec>) =>
   (error: unknown): never => {
-    throw error instanceof BuildError && origin ? error.at(origin) : error;
+    if (!(error instanceof BuildError)) throw error;
+    const told = error.code === 'SECRET_LEAKED' ? leakIn(vertex, error) : error;
+    throw vertex.origin ? told.at(vertex.origin) : told;
   };
+
+/** The worker knows the file, we the step. */
+function leakIn({ name }: Vertex<Spec>, cause: BuildError): BuildError {
+  const step = /^\[[^\]]*\]/.exec(name)?.[0] ?? '';
+  return new BuildError('SECRET_LEAKED', `${step} what this step made cannot be kept: ${cause.message}`.trimStart(), {
+    hint: 'read the secret where it is mounted, and write it nowhere; where it is no secret, say scan=false in --secret',
+    cause,
+  });
+}
 
 function bareOp(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result> {
   const { spec } = vertex;

@@ -37,6 +37,7 @@ export interface BuildScope {
   readonly noCacheFilter: ReadonlySet<string>;
   /** Is shown each thing as it is read. */
   readonly linter?: Linter;
+  readonly onHistory?: (createdBy: string, range: SourceRange) => void;
 }
 
 /** The part of it that is known before any stage is read. */

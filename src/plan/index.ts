@@ -128,6 +128,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     hosts: options.hosts ?? [],
     noCacheFilter: new Set(options.noCacheFilter?.map((name) => name.toLowerCase())),
     ...(linter && { linter }),
+    ...(options.onHistory && { onHistory: options.onHistory }),
   };
   const [first, ...rest] = readStages(sections, values, build);
   if (!first) throw new TypeError('a Dockerfile with a FROM has a stage');

@@ -49,9 +49,11 @@ function lowerStage(stage: Stage, surroundings: Surroundings): StageState {
     const range = sourceRange(build, triggeredBy ?? instruction.range);
     if (!lowering) throw new BuildError('DOCKERFILE_INVALID', `there is no instruction "${instruction.name}"`, { range });
     const { digest } = state.vertex;
+    const rows = state.history.length;
     const step = { instruction, state, build, triggeredBy, source };
     build.linter?.readStep(step, stage);
     lowering(step);
+    for (const { createdBy } of state.history.slice(rows)) build.onHistory?.(createdBy, range);
     if (isFiltered && state.vertex.digest !== digest) surroundings.noCache.add(state.vertex.digest);
   };
   for (const trigger of triggers) lower(trigger, stage.from.range);

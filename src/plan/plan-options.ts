@@ -1,4 +1,5 @@
 import type { Permission } from '../build-options.ts';
+import type { SourceRange } from '../diagnostics/source-range.ts';
 import type { GitSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -33,6 +34,8 @@ export interface PlanOptions {
   readonly sourceTime?: (source: HttpSpec | GitSpec, signal: AbortSignal) => Promise<number | undefined>;
   /** Looks on, and may end the plan with LINT_FAILED. */
   readonly linter?: Linter;
+  /** Is shown each row of a history as it is made, with the place that asks for it. May throw. */
+  readonly onHistory?: (createdBy: string, range: SourceRange) => void;
   /** Lowers every stage, needed or not. */
   readonly allStages?: boolean;
 }

@@ -190,8 +190,15 @@ export interface Requests {
   };
   /** Names a host directory (or file) for later messages. Opened once, held as a descriptor. */
   'handle.open': { params: { handle: string; path: string; access: 'read' | 'write' }; result: Record<string, never> };
-  /** Keeps a secret's bytes in the worker's memory only. */
-  'secret.put': { params: { id: string; base64: string }; result: Record<string, never> };
+  /**
+   * Keeps a secret's bytes in the worker's memory only. Unless `scan` is false, no layer that is made from now on may hold it: packing fails
+   * with SECRET_LEAKED. In the output of containers it is masked. Gives, as base64, the forms in which it may be written, and lines of it
+   * that are not shown either; none for a secret that is too short to be told from other bytes.
+   */
+  'secret.put': {
+    params: { id: string; base64: string; scan?: boolean };
+    result: { forms: readonly string[]; lines: readonly string[] };
+  };
   /** A flock on `locks/<name>`; freed by release or by the worker's death. Waits. */
   'lock.acquire': { params: { name: string; exclusive: boolean }; result: { lock: number } };
   'lock.release': { params: { lock: number }; result: Record<string, never> };

@@ -10,6 +10,8 @@ export interface WorkerOptions {
   readonly root: string;
   /** The worker's binary; default: where set-up puts it. */
   readonly binary?: string;
+  /** Of the caller: the worker gets what it needs of it. Without one it inherits that of this process. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 export interface CallOptions extends ExchangeHandlers {
@@ -22,6 +24,15 @@ export interface CallOptions extends ExchangeHandlers {
 const closeTimeoutMs = 20_000;
 
 export type Method = keyof Requests;
+
+/** What the worker may know of the caller's environment, which can hold secrets: where programs are, and how it should complain. */
+const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TMPDIR|XDG_RUNTIME_DIR|RUST_.*)$/;
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const workerEnvironment = (all: NonNullable<WorkerOptions['environment']>): NodeJS.ProcessEnv => ({
+  PATH: defaultPath,
+  ...Object.fromEntries(Object.entries(all).filter(([name]) => passedOn.test(name))),
+});
 
 /** The native worker as a child process: `await using worker = await Worker.start(...)`. It ends when its stdin closes. */
 export class Worker implements AsyncDisposable {
@@ -59,7 +70,8 @@ export class Worker implements AsyncDisposable {
   /** Starts the worker and opens the store. Throws WORKER_FAILED or STORE_FAILED. */
   static async start(options: WorkerOptions, signal?: AbortSignal): Promise<Worker> {
     // A group of its own: Ctrl-C at the terminal goes to the builder only, which cancels in order.
-    const child = spawn(options.binary ?? findWorker(), [], { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const env = options.environment && workerEnvironment(options.environment);
+    const child = spawn(options.binary ?? findWorker(), [], { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env });
     const worker = new Worker(child);
     try {
       worker.#info = await worker.call('hello', { version: protocolVersion, root: options.root }, { signal });

@@ -34,7 +34,10 @@ pub fn make(session: &Session, request: &RequestContext, items: Vec<Item>, form:
         LayerForm::None => None,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let packed = pack(layout, writer.as_mut(), threads, &|| request.cancel.is_cancelled())?;
+    let search = session.secrets.search()?;
+    let packed = pack(layout, writer.as_mut(), threads, search.as_deref(), &|| {
+        request.cancel.is_cancelled()
+    })?;
     let blob = writer.map(|writer| keep(session, writer)).transpose()?;
     let Packed {
         diff_id,

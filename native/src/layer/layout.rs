@@ -91,6 +91,12 @@ impl Layout {
         Ok(piece)
     }
 
+    /// Whose header or content lies there. There is one: a tar without entries is all zeros, and nobody asks.
+    pub fn entry_at(&self, place: u64) -> &Entry {
+        let next = self.starts.partition_point(|&start| start <= place);
+        &self.items[next.saturating_sub(1)].entry
+    }
+
     fn fill_content(&self, at: usize, range: &Range<u64>, piece: &mut Piece) -> Result<(), Error> {
         let Item { entry, content } = &self.items[at];
         let from = entry.offset.max(range.start);

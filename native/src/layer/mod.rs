@@ -7,6 +7,7 @@ pub mod epoch;
 pub mod extract;
 pub mod inflate;
 pub mod layout;
+pub mod leak;
 pub mod pack;
 pub mod remove;
 pub mod requests;

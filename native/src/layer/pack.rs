@@ -12,8 +12,10 @@ use ring::digest::{Context, SHA256};
 
 use super::blob::BlobWriter;
 use super::layout::{Layout, Piece};
+use super::leak::Watch;
 use crate::error::Error;
 use crate::index::entry::{Entry, Sum};
+use crate::secret::{Candidate, Search};
 
 /// Bytes of tar in one gzip member. Part of what a compressed blob is: changing it changes every blob's digest.
 pub const MEMBER: u64 = 1024 * 1024;
@@ -31,13 +33,15 @@ pub struct Packed {
     pub entries: Vec<Entry>,
 }
 
-/// Packs a layout. `blob` gets the gzip form; `cancelled` is asked between pieces.
+/// Packs a layout. `blob` gets the gzip form; `cancelled` is asked between pieces. Fails with SECRET_LEAKED for what `search` finds.
 pub fn pack(
     layout: Layout,
     mut blob: Option<&mut BlobWriter>,
     threads: usize,
+    search: Option<&Search>,
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Packed, Error> {
+    let mut watch = search.map(|search| Watch::new(search, &layout)).transpose()?;
     let total = layout.length.div_ceil(MEMBER) as usize;
     let threads = threads.clamp(1, total);
     let gzip = blob.is_some();
@@ -45,7 +49,7 @@ pub fn pack(
     let mut order = Order::new(layout.items.len());
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|| work(&queue, &layout, gzip));
+            scope.spawn(|| work(&queue, &layout, gzip, search));
         }
         // However this ends, the threads must not wait for a turn that never comes.
         let _stop = Stop(&queue);
@@ -54,7 +58,10 @@ pub fn pack(
             if cancelled() {
                 return Err(Error::Cancelled);
             }
-            let done = queue.take(at, || make(&layout, at, compressor.as_mut()))?;
+            let done = queue.take(at, || make(&layout, at, compressor.as_mut(), search))?;
+            if let Some(watch) = &mut watch {
+                watch.add(&done.piece.bytes, &done.candidates)?;
+            }
             order.add(&done.piece);
             if let (Some(blob), Some(member)) = (blob.as_deref_mut(), &done.member) {
                 blob.write(member)?;
@@ -68,16 +75,28 @@ pub fn pack(
 struct Made {
     piece: Piece,
     member: Option<Vec<u8>>,
+    /// Where a secret may be.
+    candidates: Vec<Candidate>,
 }
 
-fn make(layout: &Layout, at: usize, compressor: Option<&mut Compressor>) -> Result<Made, Error> {
+fn make(
+    layout: &Layout,
+    at: usize,
+    compressor: Option<&mut Compressor>,
+    search: Option<&Search>,
+) -> Result<Made, Error> {
     let start = at as u64 * MEMBER;
     let piece = layout.fill(start..(start + MEMBER).min(layout.length))?;
+    let candidates = search.map(|search| search.candidates(&piece.bytes)).unwrap_or_default();
     let member = match compressor {
         Some(compressor) => Some(compress(compressor, &piece.bytes)?),
         None => None,
     };
-    Ok(Made { piece, member })
+    Ok(Made {
+        piece,
+        member,
+        candidates,
+    })
 }
 
 fn compressor() -> Compressor {
@@ -95,10 +114,10 @@ fn compress(compressor: &mut Compressor, bytes: &[u8]) -> Result<Vec<u8>, Error>
     Ok(member)
 }
 
-fn work(queue: &Queue, layout: &Layout, gzip: bool) {
+fn work(queue: &Queue, layout: &Layout, gzip: bool, search: Option<&Search>) {
     let mut compressor = gzip.then(compressor);
     while let Some(at) = queue.claim() {
-        let made = make(layout, at, compressor.as_mut());
+        let made = make(layout, at, compressor.as_mut(), search);
         queue.put(at, made);
     }
 }

@@ -159,7 +159,8 @@ fn attend(
     // The next step's supervisor starts while this one's program runs.
     Supervisors::replenish(&session.containers.supervisors)?;
     lock(&session.containers.running).insert(request.stream, Arc::clone(&pidfd));
-    let ended = pump::run(request, &supervisor.socket, &pidfd, streams);
+    let mask = session.secrets.mask()?;
+    let ended = pump::run(request, &supervisor.socket, &pidfd, streams, mask.as_deref());
     lock(&session.containers.running).remove(&request.stream);
     Outcome::of(Some(ended?), stubs)
 }

@@ -13,6 +13,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
+use crate::secret::{Mask, Masked};
 
 use super::channel::receive;
 use super::spec::{Answer, Stubs};
@@ -100,9 +101,51 @@ impl Streams {
     }
 }
 
-/// Passes bytes on until the supervisor says that all has ended, and then what is left in the pipes.
-pub fn run(request: &RequestContext, socket: &UnixStream, pidfd: &OwnedFd, streams: Streams) -> Result<Answer, Error> {
-    let Streams { stdin, mut outputs } = streams;
+/// One of the outputs, on its way to the builder.
+struct Output<'a> {
+    file: File,
+    /// The byte that names it.
+    tag: u8,
+    request: &'a RequestContext,
+    masked: Option<Masked<'a>>,
+}
+
+impl Output<'_> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &mut self.masked {
+            None => self.request.send_data(self.tag, bytes),
+            Some(masked) => self.request.send_data(self.tag, &masked.push(bytes)),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        match &mut self.masked {
+            None => Ok(()),
+            Some(masked) => self.request.send_data(self.tag, &masked.end()),
+        }
+    }
+}
+
+/// Passes bytes on until the supervisor says that all has ended, and then what is left in the pipes. What `mask` knows is not shown.
+pub fn run(
+    request: &RequestContext,
+    socket: &UnixStream,
+    pidfd: &OwnedFd,
+    streams: Streams,
+    mask: Option<&Mask>,
+) -> Result<Answer, Error> {
+    let Streams { stdin, outputs } = streams;
+    let mut tag = 0;
+    let mut outputs = outputs.map(|file| {
+        tag += 1;
+        let masked = mask.map(Masked::new);
+        Output {
+            file,
+            tag,
+            request,
+            masked,
+        }
+    });
     thread::scope(|scope| {
         let feeder = stdin.map(|stdin| scope.spawn(move || feed(request, stdin)));
         let answer = pass_on(request, socket, pidfd, &mut outputs);
@@ -120,7 +163,7 @@ fn pass_on(
     request: &RequestContext,
     socket: &UnixStream,
     pidfd: &OwnedFd,
-    outputs: &mut [File; 2],
+    outputs: &mut [Output<'_>; 2],
 ) -> Result<Answer, Error> {
     let mut open = [true; 2];
     let mut buffer = vec![0; 64 * 1024];
@@ -133,7 +176,7 @@ fn pass_on(
         waiting.extend(
             places
                 .iter()
-                .map(|place| PollFd::from_borrowed_fd(outputs[*place].as_fd(), PollFlags::IN)),
+                .map(|place| PollFd::from_borrowed_fd(outputs[*place].file.as_fd(), PollFlags::IN)),
         );
         match poll(&mut waiting, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -145,7 +188,7 @@ fn pass_on(
             return end_of(socket);
         }
         for (place, _) in places.iter().zip(&ready[2..]).filter(|(_, ready)| **ready) {
-            open[*place] = match read_once(request, &mut outputs[*place], *place, &mut buffer) {
+            open[*place] = match read_once(&mut outputs[*place], &mut buffer) {
                 // Told while it waited for credit: the next round kills.
                 Err(Error::Cancelled) => true,
                 other => other? != Some(0),
@@ -153,8 +196,9 @@ fn pass_on(
         }
         if ready[0] {
             let answer = end_of(socket)?;
-            for (place, output) in outputs.iter_mut().enumerate() {
-                drain(request, output, place, &mut buffer)?;
+            for output in outputs {
+                drain(output, &mut buffer)?;
+                output.end()?;
             }
             return Ok(answer);
         }
@@ -168,21 +212,16 @@ fn end_of(socket: &UnixStream) -> Result<Answer, Error> {
 }
 
 /// Everything was written when the last process died. The pipe itself may live on, where a program handed it out of the container.
-fn drain(request: &RequestContext, output: &mut File, place: usize, buffer: &mut [u8]) -> Result<(), Error> {
-    while read_once(request, output, place, buffer)?.is_some_and(|count| count > 0) {}
+fn drain(output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Error> {
+    while read_once(output, buffer)?.is_some_and(|count| count > 0) {}
     Ok(())
 }
 
 /// `None` when there is nothing now, 0 at the end.
-fn read_once(
-    request: &RequestContext,
-    output: &mut File,
-    place: usize,
-    buffer: &mut [u8],
-) -> Result<Option<usize>, Error> {
-    match output.read(buffer) {
+fn read_once(output: &mut Output<'_>, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+    match output.file.read(buffer) {
         Ok(count) => {
-            request.send_data(place as u8 + 1, &buffer[..count])?;
+            output.send(&buffer[..count])?;
             Ok(Some(count))
         }
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),

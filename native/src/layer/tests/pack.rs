@@ -20,7 +20,7 @@ fn pack_with(upper: &Path, threads: usize) -> (Packed, Vec<u8>, Digest) {
     let tar = layout.fill(0..layout.length).unwrap().bytes;
     let store = tempfile::tempdir().unwrap();
     let mut writer = BlobWriter::create(store.path().join("new")).unwrap();
-    let packed = pack(layout, Some(&mut writer), threads, &|| false).unwrap();
+    let packed = pack(layout, Some(&mut writer), threads, None, &|| false).unwrap();
     let (digest, size) = writer.keep(store.path()).unwrap();
     let blob = store.path().join(digest.hex());
     assert_eq!(fs::metadata(&blob).unwrap().len(), size);
