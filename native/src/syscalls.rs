@@ -80,15 +80,23 @@ pub fn mount_setattr(mount: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Re
     .map(drop)
 }
 
-/// Loads a seccomp filter for this thread and its children. Needs CAP_SYS_ADMIN, as no_new_privs stays off.
-pub fn load_filter(program: &[Instruction]) -> io::Result<()> {
+/// Loads a seccomp filter for this thread and its children, with flags `SECCOMP_FILTER_FLAG_…`. Needs CAP_SYS_ADMIN, as no_new_privs stays off.
+pub fn load_filter(program: &[Instruction], flags: u32) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let filter = libc::sock_fprog {
         len: length,
         filter: program.as_ptr().cast_mut(),
     };
     // SAFETY: the kernel reads `len` instructions and writes none.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) }).map(drop)
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const filter,
+        )
+    })
+    .map(drop)
 }
 
 /// Leaves the caller's session keyring for a new, empty one.

@@ -12,7 +12,7 @@ use crate::error::{Doing, Error};
 use super::user::User;
 
 /// Docker's default set.
-const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
+pub const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FSETID)
     .union(CapabilitySet::FOWNER)
@@ -26,6 +26,58 @@ const DEFAULT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::AUDIT_WRITE);
+
+/// As they are written, without `CAP_`, by their numbers. Source: the kernel's include/uapi/linux/capability.h.
+const NAMES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// The capability of a name such as `CAP_CHOWN`.
+pub fn named(name: &str) -> Option<CapabilitySet> {
+    let name = name.strip_prefix("CAP_")?;
+    let number = NAMES.iter().position(|each| *each == name)?;
+    Some(CapabilitySet::from_bits_retain(1 << number))
+}
 
 /// Drops what no program of a container may have, and becomes the user. Inheritable and ambient sets are empty, as Docker's are since
 /// CVE-2022-24769; who is not root has none at once, but may gain the default ones through a setuid program.

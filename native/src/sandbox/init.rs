@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Error};
 use crate::protocol::WorkerError;
-use crate::syscalls::{self, Instruction};
+use crate::syscalls;
 
 use super::capabilities;
 use super::root;
+use super::seccomp;
 use super::spec::{STDIO, Spec, Stubs};
 use super::target::{self, Root};
 use super::user::{self, User};
@@ -39,7 +40,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Becomes the program. Returns only when that failed, after reporting it.
-pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &[Instruction], mut report: File) {
+pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &seccomp::Compiled, mut report: File) {
     let answer = prepare(spec, descriptors, filter, &report).and_then(|environment| execute(spec, &environment));
     let line = match answer {
         Ok(not_executed) => not_executed,
@@ -59,7 +60,7 @@ fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
 fn prepare(
     spec: &Spec,
     descriptors: Vec<OwnedFd>,
-    filter: &[Instruction],
+    filter: &seccomp::Compiled,
     mut report: &File,
 ) -> Result<Vec<CString>, Error> {
     rustix::process::setsid().doing(|| "start a session")?;
@@ -88,7 +89,7 @@ fn prepare(
     if spec.insecure {
         capabilities::become_user_with_all(&user)?;
     } else {
-        syscalls::load_filter(filter).doing(|| "load the seccomp filter")?;
+        syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
         capabilities::become_user(&user)?;
     }
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;

@@ -31,7 +31,9 @@ pub fn main() -> Result<(), Error> {
     // Its own session: a terminal's signals are for the worker.
     rustix::process::setsid().doing(|| "start a session")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "become undumpable")?;
-    let filter = seccomp::default_filter();
+    let filter = seccomp::default_filter(&seccomp::Options {
+        capabilities: super::capabilities::DEFAULT.bits(),
+    });
     let Some((spec, descriptors)) = receive::<Spec>(&socket)? else {
         return Ok(());
     };
@@ -41,7 +43,7 @@ pub fn main() -> Result<(), Error> {
     }
 }
 
-fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &[syscalls::Instruction]) -> Result<(Pid, Answer), Error> {
+fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &seccomp::Compiled) -> Result<(Pid, Answer), Error> {
     if let Some(place) = spec.network {
         let namespace = descriptors
             .get(place)

@@ -2,194 +2,190 @@
 
 use crate::syscalls::Instruction;
 
-use super::policy::{Architecture, Decision};
+use super::action::{Action, Condition, Decision, Operator, Rule};
 
-// Offsets in `struct seccomp_data`; the low half of the first argument (little-endian) holds all that is compared.
+// Offsets in `struct seccomp_data`, little-endian: the lower half of an argument comes first.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
-const FIRST_ARGUMENT: u32 = 16;
+const ARGUMENTS: u32 = 16;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
 const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const JUMP_NOT_BELOW: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-const JUMP_BITS: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const JUMP_ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
+const JUMP_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
-const ALLOW: u32 = 0x7FFF_0000;
-const KILL: u32 = 0x8000_0000;
-const ERRNO: u32 = 0x0005_0000;
-const EPERM: u32 = ERRNO | 1;
-const ENOSYS: u32 = ERRNO | 38;
+/// As far as a jump with a condition reaches.
+const FAR: usize = u8::MAX as usize;
+
+/// The decisions for one architecture that the kernel may report.
+pub struct Part {
+    /// `AUDIT_ARCH_…`.
+    pub audit: u32,
+    pub decisions: Vec<(u32, Decision)>,
+    /// For numbers without a decision of their own: from which number on it is what. The first is 0.
+    pub gaps: Vec<(u32, Decision)>,
+}
 
 /// The program for these architectures; any other is killed, as no decision of ours would fit its numbers.
-pub fn program(architectures: &[Architecture]) -> Vec<Instruction> {
+pub fn program(parts: &[Part]) -> Vec<Instruction> {
     let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
-    for architecture in architectures {
-        let body = search(&ranges(&architecture.decisions));
-        program.push(instruction(JUMP_EQUAL, 1, 0, architecture.audit));
-        program.push(instruction(JUMP, 0, 0, body.len() as u32 + 1));
+    for part in parts {
+        let body = search(&ranges(part));
+        if body.len() < FAR {
+            program.push(instruction(JUMP_EQUAL, 0, body.len() as u8 + 1, part.audit));
+        } else {
+            program.push(instruction(JUMP_EQUAL, 1, 0, part.audit));
+            program.push(instruction(JUMP, 0, 0, body.len() as u32 + 1));
+        }
         program.push(instruction(LOAD, 0, 0, NUMBER));
         program.extend(body);
     }
-    program.push(give(KILL));
+    program.push(give(Action::KillThread));
     program
 }
 
-/// First number of each range, and its decision. Gaps and all numbers after the last (x32's among them) do not exist.
-fn ranges(decisions: &[(u32, Decision)]) -> Vec<(u32, Decision)> {
-    let mut ranges = vec![(0, Decision::Missing)];
-    let mut next = 0;
-    let mut put = |first: u32, decision: Decision| match ranges.last_mut() {
-        Some((last, old)) if *last == first => *old = decision,
-        Some((_, old)) if *old == decision => {}
-        _ => ranges.push((first, decision)),
-    };
-    for &(number, decision) in decisions {
-        if number > next {
-            put(next, Decision::Missing);
+/// First number of each range, and its decision.
+fn ranges(part: &Part) -> Vec<(u32, &Decision)> {
+    let mut decisions: Vec<_> = part
+        .decisions
+        .iter()
+        .map(|(number, decision)| (*number, decision))
+        .collect();
+    decisions.sort_by_key(|(number, _)| *number);
+    let mut starts: Vec<u32> = part.gaps.iter().map(|(first, _)| *first).collect();
+    starts.extend(
+        decisions
+            .iter()
+            .flat_map(|(number, _)| [Some(*number), number.checked_add(1)])
+            .flatten(),
+    );
+    starts.sort_unstable();
+    starts.dedup();
+    let mut ranges: Vec<(u32, &Decision)> = Vec::new();
+    for start in starts {
+        let decision = match decisions.binary_search_by_key(&start, |(number, _)| *number) {
+            Ok(place) => decisions[place].1,
+            Err(_) => &part.gaps[part.gaps.partition_point(|(first, _)| *first <= start) - 1].1,
+        };
+        if ranges.last().is_none_or(|(_, last)| *last != decision) {
+            ranges.push((start, decision));
         }
-        put(number, decision);
-        next = number + 1;
     }
-    put(next, Decision::Missing);
     ranges
 }
 
-/// Jumps of a condition reach 255 instructions only, so the far side is reached by a jump without one.
-fn search(ranges: &[(u32, Decision)]) -> Vec<Instruction> {
+fn search(ranges: &[(u32, &Decision)]) -> Vec<Instruction> {
     if let [(_, decision)] = ranges {
-        return leaf(*decision);
+        return leaf(decision);
     }
     let (low, high) = ranges.split_at(ranges.len() / 2);
     let (below, above) = (search(low), search(high));
-    let mut out = vec![
-        instruction(JUMP_NOT_BELOW, 0, 1, high[0].0),
-        instruction(JUMP, 0, 0, below.len() as u32),
-    ];
+    let mut out = if below.len() <= FAR {
+        vec![instruction(JUMP_AT_LEAST, below.len() as u8, 0, high[0].0)]
+    } else {
+        vec![
+            instruction(JUMP_AT_LEAST, 0, 1, high[0].0),
+            instruction(JUMP, 0, 0, below.len() as u32),
+        ]
+    };
     out.extend(below);
     out.extend(above);
     out
 }
 
-fn leaf(decision: Decision) -> Vec<Instruction> {
-    let argument = instruction(LOAD, 0, 0, FIRST_ARGUMENT);
-    match decision {
-        Decision::Allow => vec![give(ALLOW)],
-        Decision::Deny => vec![give(EPERM)],
-        Decision::Missing => vec![give(ENOSYS)],
-        Decision::WithoutBits(bits) => vec![argument, instruction(JUMP_BITS, 0, 1, bits), give(EPERM), give(ALLOW)],
-        Decision::Not(value) => vec![argument, instruction(JUMP_EQUAL, 0, 1, value), give(EPERM), give(ALLOW)],
-        Decision::OneOf(values) => {
-            let mut out = vec![argument];
-            for (place, value) in values.iter().enumerate() {
-                // Over the remaining comparisons and the refusal.
-                out.push(instruction(JUMP_EQUAL, (values.len() - place) as u8, 0, *value));
-            }
-            out.extend([give(EPERM), give(ALLOW)]);
-            out
-        }
-    }
+fn leaf(decision: &Decision) -> Vec<Instruction> {
+    let mut out: Vec<_> = decision.rules.iter().flat_map(rule).collect();
+    out.push(give(decision.otherwise));
+    out
 }
 
-fn give(action: u32) -> Instruction {
-    instruction(RETURN, 0, 0, action)
+/// Where a comparison goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Next,
+    /// This condition holds.
+    Holds,
+    /// The rule does not fit.
+    Fails,
+}
+
+struct Step {
+    code: u16,
+    value: u32,
+    yes: To,
+    no: To,
+}
+
+/// Falls through to what follows where the rule does not fit.
+fn rule(rule: &Rule) -> Vec<Instruction> {
+    let conditions: Vec<_> = rule.conditions.iter().map(steps).collect();
+    // Past the answer, counted from the rule's first instruction. At most six conditions of eight instructions: every jump reaches.
+    let end = conditions.iter().map(Vec::len).sum::<usize>() + 1;
+    let mut out = Vec::with_capacity(end);
+    for steps in conditions {
+        let holds = out.len() + steps.len();
+        for step in steps {
+            let next = out.len() + 1;
+            let distance = |to: To| match to {
+                To::Next => 0,
+                To::Holds => (holds - next) as u8,
+                To::Fails => (end - next) as u8,
+            };
+            out.push(instruction(
+                step.code,
+                distance(step.yes),
+                distance(step.no),
+                step.value,
+            ));
+        }
+    }
+    out.push(give(rule.action));
+    out
+}
+
+fn steps(condition: &Condition) -> Vec<Step> {
+    let step = |code, value, yes, no| Step { code, value, yes, no };
+    let (holds, fails) = if condition.negated {
+        (To::Fails, To::Holds)
+    } else {
+        (To::Holds, To::Fails)
+    };
+    let halves = |number: u64| [number as u32, (number >> 32) as u32];
+    let ([low_mask, high_mask], [low, high]) = (halves(condition.mask), halves(condition.value));
+    let load = |half: u32, mask: u32| {
+        let place = ARGUMENTS + 8 * u32::from(condition.argument) + 4 * half;
+        let mut out = vec![step(LOAD, place, To::Next, To::Next)];
+        if mask != u32::MAX {
+            out.push(step(AND, mask, To::Next, To::Next));
+        }
+        out
+    };
+    let mut out = Vec::new();
+    // What is masked away is 0, as it is in the value.
+    if high_mask != 0 {
+        out.extend(load(1, high_mask));
+        if condition.operator != Operator::Equal {
+            out.push(step(JUMP_ABOVE, high, holds, To::Next));
+        }
+        out.push(step(JUMP_EQUAL, high, To::Next, fails));
+    }
+    out.extend(load(0, low_mask));
+    let code = match condition.operator {
+        Operator::Equal => JUMP_EQUAL,
+        Operator::AtLeast => JUMP_AT_LEAST,
+        Operator::Above => JUMP_ABOVE,
+    };
+    out.push(step(code, low, holds, fails));
+    out
+}
+
+fn give(action: Action) -> Instruction {
+    instruction(RETURN, 0, 0, action.value())
 }
 
 fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
     Instruction { code, jt, jf, k }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sandbox::seccomp::default_filter;
-
-    const X86_64: u32 = 0xC000_003E;
-    const I386: u32 = 0x4000_0003;
-
-    /// Runs a program as the kernel would: the instructions that we emit, on the words of `struct seccomp_data`.
-    fn run(program: &[Instruction], architecture: u32, number: u32, argument: u64) -> u32 {
-        let load = |offset| match offset {
-            0 => number,
-            4 => architecture,
-            16 => argument as u32,
-            20 => (argument >> 32) as u32,
-            other => panic!("load of {other}"),
-        };
-        let (mut at, mut accumulator) = (0, 0);
-        loop {
-            let Instruction { code, jt, jf, k } = program[at];
-            at += 1;
-            let holds = match code {
-                0x20 => {
-                    accumulator = load(k);
-                    continue;
-                }
-                0x05 => {
-                    at += k as usize;
-                    continue;
-                }
-                0x06 => return k,
-                0x15 => accumulator == k,
-                0x35 => accumulator >= k,
-                0x45 => accumulator & k != 0,
-                other => panic!("instruction {other:#x}"),
-            };
-            at += usize::from(if holds { jt } else { jf });
-        }
-    }
-
-    #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn decisions_by_number() {
-        let program = default_filter();
-        assert!(program.len() < 4096, "BPF_MAXINSNS");
-        // Numbers from the kernel's syscall tables.
-        for (name, architecture, number, argument, want) in [
-            ("read", X86_64, 0, 0, ALLOW),
-            ("ptrace", X86_64, 101, 0, ALLOW),
-            ("chroot", X86_64, 161, 0, ALLOW),
-            ("mount", X86_64, 165, 0, EPERM),
-            ("unshare", X86_64, 272, 0, EPERM),
-            ("keyctl", X86_64, 250, 0, EPERM),
-            ("bpf", X86_64, 321, 0, EPERM),
-            ("io_uring_setup", X86_64, 425, 0, EPERM),
-            ("open_by_handle_at", X86_64, 304, 0, EPERM),
-            ("clone of a thread", X86_64, 56, 0x3D_0F00, ALLOW),
-            ("clone with NEWUSER", X86_64, 56, 0x1000_0011, EPERM),
-            ("clone with NEWNS", X86_64, 56, 0x2_0011, EPERM),
-            ("clone3", X86_64, 435, 0, ENOSYS),
-            ("personality of Linux", X86_64, 135, 0, ALLOW),
-            ("personality query", X86_64, 135, 0xFFFF_FFFF, ALLOW),
-            ("personality without ASLR", X86_64, 135, 0x4_0000, EPERM),
-            ("socket AF_INET", X86_64, 41, 2, ALLOW),
-            ("socket AF_VSOCK", X86_64, 41, 40, EPERM),
-            ("a number of the future", X86_64, 5000, 0, ENOSYS),
-            ("a gap", X86_64, 400, 0, ENOSYS),
-            ("x32 mount", X86_64, 0x4000_0000 + 165, 0, ENOSYS),
-            ("i386 read", I386, 3, 0, ALLOW),
-            ("i386 mount", I386, 21, 0, EPERM),
-            ("i386 umount", I386, 22, 0, EPERM),
-            ("i386 clone with NEWNET", I386, 120, 0x4000_0000, EPERM),
-            ("i386 clone3", I386, 435, 0, ENOSYS),
-            ("an architecture that is not here", 0xC000_00B7, 0, 0, KILL),
-        ] {
-            assert_eq!(run(&program, architecture, number, argument), want, "{name}");
-        }
-    }
-
-    #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn every_number_gets_its_decision() {
-        let program = default_filter();
-        for call in syscalls::x86_64::Sysno::iter() {
-            let want = match super::super::policy::decide(call.name()) {
-                Decision::Deny => EPERM,
-                Decision::Missing => ENOSYS,
-                _ => ALLOW,
-            };
-            assert_eq!(run(&program, X86_64, call as u32, 0), want, "{}", call.name());
-        }
-    }
 }

@@ -1,42 +1,36 @@
-//! What is decided for each system call: our groups of denied ones, each with its reason, taken from the table of those that exist. A number
-//! that the table does not have is answered ENOSYS, not EPERM: the C library then takes the older call.
-//! Source of the groups: Docker's "Seccomp security profiles for Docker", for the capabilities that a container has by default.
+//! What is decided for each system call where nobody gave a profile: what Docker's default profile decides (moby/profiles, seccomp v0.2.3), by
+//! groups of what is refused, each with its reason and the capabilities that lift it. oracle.rs compares the two, and has the list of
+//! differences. A number that no table has is answered ENOSYS, not EPERM: the C library then takes the older call.
 
-use syscalls::{aarch64, arm, x86, x86_64};
+use rustix::thread::CapabilitySet;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    Allow,
-    /// EPERM.
-    Deny,
-    /// ENOSYS.
-    Missing,
-    /// Allowed when none of these bits is set in the first argument.
-    WithoutBits(u32),
-    /// Allowed when the first argument is one of these.
-    OneOf(&'static [u32]),
-    /// Allowed when the first argument is not this.
-    Not(u32),
-}
+use super::action::{Action, Condition, Decision, Operator, Rule};
+use super::architecture::{Entry, Machine};
+use super::emit::Part;
 
-/// An architecture that the kernel may report, and the decision for each of its numbers, ascending.
-pub struct Architecture {
-    /// `AUDIT_ARCH_…`.
-    pub audit: u32,
-    pub decisions: Vec<(u32, Decision)>,
+/// What the policy depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// The container's bounding set, in the kernel's bits.
+    pub capabilities: u64,
 }
 
 /// All CLONE_NEW… flags: namespaces need CAP_SYS_ADMIN.
-const CLONE_NAMESPACES: u32 = 0x7E02_0000;
+const CLONE_NAMESPACES: u64 = 0x7E02_0000;
 /// PER_LINUX, PER_LINUX32, each with UNAME26, and the query.
-const PERSONALITIES: &[u32] = &[0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
-/// Reaches the hypervisor's sockets, past every network namespace.
-const AF_VSOCK: u32 = 40;
+const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
+/// AF_ALG, the kernel's cryptography, has a history of holes; AF_VSOCK reaches the hypervisor past every network namespace.
+const REFUSED_FAMILIES: [u64; 2] = [38, 40];
 
-/// Denied system calls by the reason, each of them sorted.
-const DENIED: [(&str, &[&str]); 11] = [
+/// No capability lifts it.
+const NONE: CapabilitySet = CapabilitySet::empty();
+
+/// Refused system calls (EPERM): the reason, the capabilities of which one is enough to allow them, the names.
+const REFUSED: &[(&str, CapabilitySet, &[&str])] = &[
     (
-        "mounts need CAP_SYS_ADMIN",
+        "mounts",
+        CapabilitySet::SYS_ADMIN,
         &[
             "fsconfig",
             "fsmount",
@@ -46,123 +40,220 @@ const DENIED: [(&str, &[&str]); 11] = [
             "mount_setattr",
             "move_mount",
             "open_tree",
-            "open_tree_attr",
-            "pivot_root",
             "umount",
             "umount2",
         ],
     ),
-    ("namespaces need CAP_SYS_ADMIN", &["setns", "unshare"]),
+    ("the root of a mount namespace", NONE, &["pivot_root"]),
+    ("namespaces", CapabilitySet::SYS_ADMIN, &["setns", "unshare"]),
+    ("the root directory", CapabilitySet::SYS_CHROOT, &["chroot"]),
     (
-        "kernel code needs CAP_SYS_MODULE or CAP_SYS_BOOT",
-        &[
-            "create_module",
-            "delete_module",
-            "finit_module",
-            "get_kernel_syms",
-            "init_module",
-            "kexec_file_load",
-            "kexec_load",
-            "query_module",
-            "reboot",
-        ],
+        "kernel modules",
+        CapabilitySet::SYS_MODULE,
+        &["delete_module", "finit_module", "init_module"],
+    ),
+    ("the machine's end", CapabilitySet::SYS_BOOT, &["reboot"]),
+    ("another kernel", NONE, &["kexec_file_load", "kexec_load"]),
+    (
+        "programs in the kernel",
+        CapabilitySet::SYS_ADMIN.union(CapabilitySet::BPF),
+        &["bpf"],
     ),
     (
-        "tracing of the kernel needs CAP_BPF or CAP_PERFMON",
-        &["bpf", "lookup_dcookie", "perf_event_open"],
+        "tracing of the kernel",
+        CapabilitySet::SYS_ADMIN.union(CapabilitySet::PERFMON),
+        &["perf_event_open"],
     ),
-    ("keyrings are not namespaced", &["add_key", "keyctl", "request_key"]),
     (
-        "the clock is not namespaced and needs CAP_SYS_TIME",
+        "the kernel's log",
+        CapabilitySet::SYS_ADMIN.union(CapabilitySet::SYSLOG),
+        &["syslog"],
+    ),
+    (
+        "keyrings, which are in no namespace",
+        NONE,
+        &["add_key", "keyctl", "request_key"],
+    ),
+    (
+        "the clock, which is in no namespace",
+        CapabilitySet::SYS_TIME,
         &["clock_settime", "clock_settime64", "settimeofday", "stime"],
     ),
     (
-        "other processes' memory needs CAP_SYS_PTRACE",
+        "other processes' insides",
+        CapabilitySet::SYS_PTRACE,
         &["kcmp", "pidfd_getfd", "process_madvise"],
     ),
     (
-        "placement of memory is the machine's and needs CAP_SYS_NICE",
-        &[
-            "get_mempolicy",
-            "mbind",
-            "migrate_pages",
-            "move_pages",
-            "set_mempolicy",
-            "set_mempolicy_home_node",
-        ],
+        "where memory lies",
+        CapabilitySet::SYS_NICE,
+        &["get_mempolicy", "mbind", "set_mempolicy", "set_mempolicy_home_node"],
     ),
+    ("where other memory lies", NONE, &["migrate_pages", "move_pages"]),
+    ("raw hardware", CapabilitySet::SYS_RAWIO, &["ioperm", "iopl"]),
     (
-        "raw hardware needs CAP_SYS_RAWIO",
-        &["ioperm", "iopl", "vm86", "vm86old"],
+        "files by their inode, past every mount",
+        CapabilitySet::DAC_READ_SEARCH,
+        &["open_by_handle_at"],
     ),
+    ("accounting of processes", CapabilitySet::SYS_PACCT, &["acct"]),
+    ("terminals of others", CapabilitySet::SYS_TTY_CONFIG, &["vhangup"]),
     (
-        "the machine's own affairs need CAP_SYS_ADMIN or more",
+        "the machine's own affairs",
+        CapabilitySet::SYS_ADMIN,
         &[
-            "acct",
             "fanotify_init",
+            "lookup_dcookie",
+            "lsm_get_self_attr",
+            "lsm_list_modules",
             "lsm_set_self_attr",
-            "nfsservctl",
-            "open_by_handle_at",
             "quotactl",
             "quotactl_fd",
             "setdomainname",
             "sethostname",
-            "swapoff",
-            "swapon",
-            "syslog",
-            "vhangup",
         ],
     ),
+    ("memory on disk", NONE, &["swapoff", "swapon"]),
     (
-        "old or much abused, and not needed",
+        "much abused, and not needed",
+        NONE,
+        &["io_uring_enter", "io_uring_register", "io_uring_setup", "userfaultfd"],
+    ),
+    (
+        "of the past, or never made: nothing of today calls them",
+        NONE,
         &[
             "_sysctl",
-            "io_uring_enter",
-            "io_uring_register",
-            "io_uring_setup",
+            "afs_syscall",
+            "bdflush",
+            "break",
+            "create_module",
+            "ftime",
+            "get_kernel_syms",
+            "getpmsg",
+            "gtty",
+            "idle",
+            "lock",
+            "mpx",
+            "nfsservctl",
+            "nice",
+            "oldfstat",
+            "oldlstat",
+            "oldolduname",
+            "oldstat",
+            "olduname",
+            "pciconfig_iobase",
+            "pciconfig_read",
+            "pciconfig_write",
+            "prof",
+            "profil",
+            "putpmsg",
+            "query_module",
+            "readdir",
+            "security",
+            "sgetmask",
+            "sigaction",
+            "signal",
+            "sigpending",
+            "sigsuspend",
+            "ssetmask",
+            "stty",
             "sysfs",
+            "tuxcall",
+            "ulimit",
+            "uprobe",
             "uselib",
-            "userfaultfd",
+            "usr26",
+            "usr32",
             "ustat",
+            "vm86",
+            "vm86old",
+            "vserver",
         ],
     ),
 ];
 
-/// Decides by name.
-pub fn decide(name: &str) -> Decision {
+/// As if the kernel were older (ENOSYS): newer than all that Docker's profile names, and what takes its flags behind a pointer, which a
+/// filter can't follow.
+const MISSING: &[&str] = &["file_getattr", "file_setattr", "get_tls", "open_tree_attr"];
+
+/// Decides by name; `options` may lift what is refused.
+pub fn decide(name: &str, options: &Options) -> Decision {
+    let capabilities = CapabilitySet::from_bits_retain(options.capabilities);
+    let admin = capabilities.contains(CapabilitySet::SYS_ADMIN);
     match name {
-        // The flags are behind a pointer, which a filter cannot follow: programs fall back to clone.
-        "clone3" => Decision::Missing,
-        "clone" => Decision::WithoutBits(CLONE_NAMESPACES),
-        "personality" => Decision::OneOf(PERSONALITIES),
-        "socket" => Decision::Not(AF_VSOCK),
-        _ if DENIED.iter().any(|(_, names)| names.contains(&name)) => Decision::Deny,
-        _ => Decision::Allow,
+        "clone3" if !admin => Action::MISSING.into(),
+        "clone" if !admin => only(without_bits(CLONE_NAMESPACES)),
+        "personality" => Decision {
+            rules: PERSONALITIES
+                .map(|known| allow(vec![Condition::equal(0, known)]))
+                .into(),
+            otherwise: Action::DENY,
+        },
+        // Only the half that the kernel takes for the family, whatever is in the other.
+        "socket" => only(
+            REFUSED_FAMILIES
+                .map(|family| Condition::equal(0, family).not().narrow())
+                .into(),
+        ),
+        _ if MISSING.contains(&name) => Action::MISSING.into(),
+        _ => {
+            let refused = REFUSED.iter().find(|(_, _, names)| names.contains(&name));
+            match refused {
+                Some((_, lifted_by, _)) if !capabilities.intersects(*lifted_by) => Action::DENY.into(),
+                _ => Action::Allow.into(),
+            }
+        }
     }
 }
 
-/// The architectures that this machine's kernel may run, its own first.
-pub fn architectures() -> Vec<Architecture> {
-    match std::env::consts::ARCH {
-        "aarch64" => vec![
-            architecture(
-                0xC000_00B7,
-                aarch64::Sysno::iter().map(|call| (call as u32, call.name())),
-            ),
-            architecture(0x4000_0028, arm::Sysno::iter().map(|call| (call as u32, call.name()))),
-        ],
-        _ => vec![
-            architecture(
-                0xC000_003E,
-                x86_64::Sysno::iter().map(|call| (call as u32, call.name())),
-            ),
-            architecture(0x4000_0003, x86::Sysno::iter().map(|call| (call as u32, call.name()))),
-        ],
+/// The policy for all ways into this kernel.
+pub fn parts(machine: Machine, options: &Options) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for entry in machine.entries() {
+        let decisions = entry.calls.iter().map(|(number, name)| {
+            let decision = decide(name, options);
+            (
+                entry.first + number,
+                if entry.wide { decision } else { decision.narrow() },
+            )
+        });
+        match parts.iter_mut().find(|part| part.audit == entry.audit) {
+            Some(part) => part.decisions.extend(decisions),
+            None => parts.push(part(&entry, decisions.collect())),
+        }
+    }
+    parts
+}
+
+fn part(entry: &Entry, decisions: Vec<(u32, Decision)>) -> Part {
+    Part {
+        audit: entry.audit,
+        decisions,
+        gaps: vec![(0, Action::MISSING.into())],
     }
 }
 
-fn architecture(audit: u32, calls: impl Iterator<Item = (u32, &'static str)>) -> Architecture {
-    let mut decisions: Vec<_> = calls.map(|(number, name)| (number, decide(name))).collect();
-    decisions.sort_by_key(|(number, _)| *number);
-    Architecture { audit, decisions }
+fn allow(conditions: Vec<Condition>) -> Rule {
+    Rule {
+        conditions,
+        action: Action::Allow,
+    }
+}
+
+fn only(conditions: Vec<Condition>) -> Decision {
+    Decision {
+        rules: vec![allow(conditions)],
+        otherwise: Action::DENY,
+    }
+}
+
+fn without_bits(mask: u64) -> Vec<Condition> {
+    vec![Condition {
+        argument: 0,
+        mask,
+        operator: Operator::Equal,
+        value: 0,
+        negated: false,
+    }]
 }
