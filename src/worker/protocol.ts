@@ -116,6 +116,18 @@ export interface SandboxMount {
   readonly mode?: number;
 }
 
+/** The walls besides the namespaces, where they are to be others than usual. */
+export interface SandboxSecurity {
+  /** No filter, or the text of a profile in Docker's format. */
+  readonly seccomp?: { readonly unconfined: true } | { readonly profile: string };
+  /** Setuid programs give nothing. */
+  readonly noNewPrivileges?: boolean;
+  /** Nothing of /proc and /sys is hidden or read-only. */
+  readonly systemPaths?: 'unconfined';
+  /** The whole bounding set, as `CAP_CHOWN`, in place of Docker's default one. */
+  readonly capabilities?: readonly string[];
+}
+
 export interface SandboxParams {
   readonly root: Chain;
   readonly argv: readonly string[];
@@ -129,6 +141,7 @@ export interface SandboxParams {
   readonly network: 'default' | 'none' | 'host';
   /** All capabilities, no seccomp filter, no masked paths (RUN --security=insecure). */
   readonly insecure?: boolean;
+  readonly security?: SandboxSecurity;
   readonly hostname: string;
   /** Lines for /etc/hosts besides the usual ones: `ip name`. */
   readonly hosts?: readonly string[];

@@ -79,13 +79,39 @@ pub fn named(name: &str) -> Option<CapabilitySet> {
     Some(CapabilitySet::from_bits_retain(1 << number))
 }
 
+/// The set of these names. None of them may be one that nobody knows: it would be left out silently.
+pub fn all(names: &[String]) -> Result<CapabilitySet, Error> {
+    let mut set = CapabilitySet::empty();
+    for name in names {
+        set |= named(name).ok_or_else(|| Error::user("ARG_INVALID", format!("\"{name}\" is no capability")))?;
+    }
+    Ok(set)
+}
+
 /// Drops what no program of a container may have, and becomes the user. Inheritable and ambient sets are empty, as Docker's are since
-/// CVE-2022-24769; who is not root has none at once, but may gain the default ones through a setuid program.
-pub fn become_user(user: &User) -> Result<(), Error> {
+/// CVE-2022-24769; who is not root has none at once, but may gain those of the bounding set through a setuid program.
+pub fn become_user(user: &User, bounding: CapabilitySet) -> Result<(), Error> {
     let doing = || "drop capabilities";
-    narrow_bounding_set()?;
+    let permitted = capabilities(None).doing(doing)?.permitted;
+    let missing = (bounding - DEFAULT) - permitted;
+    if !missing.is_empty() {
+        let names = NAMES.iter().enumerate();
+        let names = names
+            .filter(|(number, _)| missing.bits() & 1 << number != 0)
+            .map(|(_, name)| *name);
+        let names = names.collect::<Vec<_>>().join(", ");
+        let message = format!("these capabilities are not there to be given: {names}");
+        return Err(Error::user("PRIVILEGE_MISSING", message).hint("cooper itself does not have them"));
+    }
+    // Of the usual ones, what there is: a container that we are in may have fewer.
+    let bounding = bounding & permitted;
+    narrow_bounding_set(bounding)?;
     become_ids(user)?;
-    let kept = if user.uid == 0 { DEFAULT } else { CapabilitySet::empty() };
+    let kept = if user.uid == 0 {
+        bounding
+    } else {
+        CapabilitySet::empty()
+    };
     let sets = CapabilitySets {
         effective: kept,
         permitted: kept,
@@ -118,11 +144,11 @@ pub fn become_user_with_all(user: &User) -> Result<(), Error> {
     Ok(())
 }
 
-fn narrow_bounding_set() -> Result<(), Error> {
+fn narrow_bounding_set(bounding: CapabilitySet) -> Result<(), Error> {
     let doing = || "drop capabilities";
     for number in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << number);
-        if DEFAULT.contains(capability) {
+        if bounding.contains(capability) {
             continue;
         }
         match remove_capability_from_bounding_set(capability) {

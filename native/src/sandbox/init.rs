@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Gid, Mode, Uid, fchown, fstat};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, fchdir, getrlimit, set_parent_process_death_signal, setrlimit, umask};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Error};
@@ -40,7 +41,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Becomes the program. Returns only when that failed, after reporting it.
-pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &seccomp::Compiled, mut report: File) {
+pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>, mut report: File) {
     let answer = prepare(spec, descriptors, filter, &report).and_then(|environment| execute(spec, &environment));
     let line = match answer {
         Ok(not_executed) => not_executed,
@@ -60,7 +61,7 @@ fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
 fn prepare(
     spec: &Spec,
     descriptors: Vec<OwnedFd>,
-    filter: &seccomp::Compiled,
+    filter: Option<&seccomp::Compiled>,
     mut report: &File,
 ) -> Result<Vec<CString>, Error> {
     rustix::process::setsid().doing(|| "start a session")?;
@@ -86,11 +87,16 @@ fn prepare(
     take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
     // The filter needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
+    if let Some(filter) = filter {
+        syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
+    }
     if spec.insecure {
         capabilities::become_user_with_all(&user)?;
     } else {
-        syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
-        capabilities::become_user(&user)?;
+        capabilities::become_user(&user, CapabilitySet::from_bits_retain(spec.security.capabilities))?;
+    }
+    if spec.security.no_new_privileges {
+        set_no_new_privs(true).doing(|| "give up new privileges")?;
     }
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
     syscalls::reset_signals();

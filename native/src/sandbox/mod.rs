@@ -13,6 +13,7 @@ mod process;
 mod pump;
 mod root;
 mod seccomp;
+mod security;
 mod socket;
 mod spec;
 mod stub;
@@ -40,6 +41,7 @@ use crate::session::{Session, Snapshot, SnapshotState};
 
 use process::Supervisors;
 use pump::{Outcome, Streams};
+use security::Security;
 use spec::{Answer, Spec};
 
 pub use process::ARGUMENT;
@@ -83,6 +85,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         )
         .hint(FIXES));
     }
+    let security = Security::of(&params)?;
     let snapshot = session.new_snapshot()?;
     let mut upper = Upper {
         session,
@@ -93,7 +96,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let attachment = session.network.attach(&params, request)?;
     let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
     let (streams, stdio) = Streams::open(params.stdin)?;
-    let spec = spec_of(session, &params, &attachment, &mounts)?;
+    let spec = spec_of(session, &params, &attachment, &mounts, security)?;
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
     descriptors.extend(stdio.iter().map(AsFd::as_fd));
     descriptors.extend(attachment.namespace());
@@ -187,6 +190,7 @@ fn spec_of(
     params: &SandboxParams,
     attachment: &Attachment,
     mounts: &mounts::Prepared,
+    security: Security,
 ) -> Result<Spec, Error> {
     let first = spec::STDIO + 3;
     let network = attachment.namespace().map(|_| first);
@@ -212,6 +216,7 @@ fn spec_of(
         network,
         user_namespace: session.mode.in_user_namespace(),
         insecure: params.insecure.unwrap_or(false),
+        security,
         mounts: mounts
             .list
             .iter()

@@ -56,7 +56,7 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     attach_own(&mut root, sys.as_fd(), "/sys")?;
     attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
     devices.finish(&mut root)?;
-    if !spec.insecure {
+    if spec.security.masks {
         mask::mask(&root, &devices)?;
     }
     for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {

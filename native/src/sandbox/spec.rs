@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::WorkerError;
 
+use super::security::Security;
+
 /// Places of the first descriptors of a spec; `Spec.mounts` has the places of the rest.
 pub const ROOT: usize = 0;
 pub const STDIO: usize = 1;
@@ -23,6 +25,7 @@ pub struct Spec {
     pub user_namespace: bool,
     /// All capabilities, no filter, nothing masked.
     pub insecure: bool,
+    pub security: Security,
     pub mounts: Vec<Mount>,
 }
 

@@ -17,7 +17,7 @@ use crate::syscalls;
 
 use super::channel::{receive, send};
 use super::init::{self, Report};
-use super::seccomp;
+use super::seccomp::{self, Filter};
 use super::spec::{Answer, Spec, Stubs};
 
 /// Runs one container as told on stdin (a socket), then returns.
@@ -31,19 +31,25 @@ pub fn main() -> Result<(), Error> {
     // Its own session: a terminal's signals are for the worker.
     rustix::process::setsid().doing(|| "start a session")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(|| "become undumpable")?;
-    let filter = seccomp::default_filter(&seccomp::Options {
-        capabilities: super::capabilities::DEFAULT.bits(),
-    });
+    // Most containers have it: made while nobody waits.
+    let usual = seccomp::Options::default();
+    let ready = seccomp::default_filter(&usual);
     let Some((spec, descriptors)) = receive::<Spec>(&socket)? else {
         return Ok(());
     };
-    match start(&spec, descriptors, &filter) {
+    let filter = match &spec.security.filter {
+        Filter::None => None,
+        Filter::Policy(options) if *options == usual => Some(ready),
+        Filter::Policy(options) => Some(seccomp::default_filter(options)),
+        Filter::Program(compiled) => Some(compiled.load()),
+    };
+    match start(&spec, descriptors, filter.as_ref()) {
         Ok((child, answer)) => attend(&socket, child, answer),
         Err(error) => send(&socket, &Answer::Failed(error.to_wire()), &[]),
     }
 }
 
-fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: &seccomp::Compiled) -> Result<(Pid, Answer), Error> {
+fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>) -> Result<(Pid, Answer), Error> {
     if let Some(place) = spec.network {
         let namespace = descriptors
             .get(place)

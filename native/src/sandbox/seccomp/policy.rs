@@ -5,6 +5,8 @@
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::capabilities;
+
 use super::action::{Action, Condition, Decision, Operator, Rule};
 use super::architecture::{Entry, Machine};
 use super::emit::Part;
@@ -14,6 +16,15 @@ use super::emit::Part;
 pub struct Options {
     /// The container's bounding set, in the kernel's bits.
     pub capabilities: u64,
+}
+
+impl Default for Options {
+    /// Docker's default set.
+    fn default() -> Self {
+        Self {
+            capabilities: capabilities::DEFAULT.bits(),
+        }
+    }
 }
 
 /// All CLONE_NEW… flags: namespaces need CAP_SYS_ADMIN.

@@ -1,0 +1,46 @@
+//! The walls of a container besides its namespaces, as they were asked for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::protocol::{SandboxParams, Seccomp, SystemPaths};
+
+use super::capabilities;
+use super::seccomp::{Filter, Options};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Security {
+    /// The bounding set, in the kernel's bits.
+    pub capabilities: u64,
+    pub filter: Filter,
+    pub no_new_privileges: bool,
+    /// Whether paths of /proc and /sys are hidden or read-only.
+    pub masks: bool,
+}
+
+impl Security {
+    /// A profile is compiled here, where what is wrong with it can be said before anything is made.
+    pub fn of(params: &SandboxParams) -> Result<Self, Error> {
+        let insecure = params.insecure.unwrap_or(false);
+        let asked = params.security.clone().unwrap_or_default();
+        let capabilities = asked
+            .capabilities
+            .as_deref()
+            .map_or(Ok(capabilities::DEFAULT), capabilities::all)?;
+        let options = Options {
+            capabilities: capabilities.bits(),
+        };
+        let filter = match &asked.seccomp {
+            _ if insecure => Filter::None,
+            Some(Seccomp::Unconfined(true)) => Filter::None,
+            Some(Seccomp::Profile(text)) => Filter::of_profile(text, &options)?,
+            Some(Seccomp::Unconfined(false)) | None => Filter::Policy(options),
+        };
+        Ok(Self {
+            capabilities: capabilities.bits(),
+            filter,
+            no_new_privileges: asked.no_new_privileges.unwrap_or(false),
+            masks: !insecure && asked.system_paths != Some(SystemPaths::Unconfined),
+        })
+    }
+}
