@@ -8,7 +8,7 @@ import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { sourceTime } from './execute/source-time.ts';
-import { giveSecrets } from './give-secrets.ts';
+import { digestsOf, giveSecrets } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
@@ -21,7 +21,7 @@ import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
 import { withCommitTime } from './reproducible.ts';
 import { refuseSecret, searchArguments, searchPlan } from './search-plan.ts';
-import { SecretGuard } from './secret/guard.ts';
+import { SecretGuard, type SecretPatterns } from './secret/guard.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
 import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
@@ -146,13 +146,15 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const annotations = annotationsOf(options.annotations ?? [], planned.platform);
   for (const [handle, path] of directories) await session.worker.call('handle.open', { handle, path, access: 'read' }, { signal });
   // From here on what is made may become a part of an image.
-  await giveSecrets(secrets, options.secrets ?? [], session.worker, { scan: true }, signal);
+  const patterns = await giveSecrets(secrets, options.secrets ?? [], session.worker, { scan: true }, signal);
+  warnOfShortSecrets(patterns, emit);
+  const secretDigests = await digestsOf(secrets, options.secrets ?? [], session.store);
   const agents = await agentsOf(options);
   const wanted = wantedParts(options);
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
   const graph = await executeGraph(
     planned,
-    { ...session, layers, remote, ignored, agents, secrets: new Set(secrets.keys()), noCache, wanted, emit, keptUp },
+    { ...session, layers, remote, ignored, agents, secrets: new Set(secrets.keys()), secretDigests, noCache, wanted, emit, keptUp },
     signal,
   );
   const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);
@@ -199,4 +201,12 @@ async function loadContext(options: BuildOptions, bench: Workbench, emit: Reader
   });
   if (isSlow) emit({ type: 'task.completed', time: Date.now(), id });
   return opened;
+}
+
+/** Said once: a few bytes stand everywhere by chance. */
+function warnOfShortSecrets(patterns: readonly SecretPatterns[], emit: Reader['emit']): void {
+  const short = patterns.filter(({ scan, forms }) => scan && forms.length === 0).map(({ id }) => `"${id}"`);
+  if (short.length === 0) return;
+  const message = `secrets of less than 8 bytes are neither searched for in what is built nor masked in logs: ${short.join(', ')}`;
+  emit({ type: 'warning', time: Date.now(), message });
 }

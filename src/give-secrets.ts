@@ -1,5 +1,7 @@
 import type { SecretOption } from './build-options.ts';
+import type { Digest } from './oci/digest.ts';
 import type { SecretPatterns } from './secret/guard.ts';
+import type { Store } from './store/store.ts';
 import type { Worker } from './worker/worker.ts';
 
 /** Gives the values to the worker, and tells how they may be written. With `scan`, no layer that is made from now on may hold one. */
@@ -17,6 +19,18 @@ export async function giveSecrets(
     all.push({ id, scan, forms: given.forms.map(decode), lines: given.lines.map(decode) });
   }
   return all;
+}
+
+/** Keyed digests of the values that say "invalidate". */
+export async function digestsOf(
+  values: ReadonlyMap<string, Buffer>,
+  options: readonly SecretOption[],
+  store: Store,
+): Promise<ReadonlyMap<string, Digest>> {
+  const wanted = [...values].filter(([id]) => options.findLast((option) => option.id === id)?.invalidate);
+  if (wanted.length === 0) return new Map();
+  const digest = await store.keyedDigest();
+  return new Map(wanted.map(([id, value]) => [id, digest(id, value)]));
 }
 
 const decode = (text: string): Buffer => Buffer.from(text, 'base64');

@@ -130,7 +130,9 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
   {
     name: 'secret',
     value: 'id=ID,src=FILE',
-    help: 'what a RUN --mount=type=secret may read: a file, or with env=NAME a variable',
+    help:
+      'what a RUN --mount=type=secret may read: a file, or with env=NAME a variable; with invalidate steps that read it run again when it ' +
+      'has changed, with scan=false what is built may hold it',
     set: ({ secrets }, text, caller) => void secrets.push(parseSecret(text, caller)),
   },
   {

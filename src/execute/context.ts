@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { LayerForm } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { LayerProvider } from './layer-provider.ts';
@@ -20,6 +21,8 @@ export interface ExecuteContext {
   readonly remote: RemoteSources;
   /** Ids of the secrets that were given to the worker. */
   readonly secrets: ReadonlySet<string>;
+  /** Digests of those whose change makes steps run again. */
+  readonly secretDigests: ReadonlyMap<string, Digest>;
   /** How to reach the agents that were given, by id. */
   readonly agents: ReadonlyMap<string, () => Duplex>;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;

@@ -24,11 +24,13 @@ export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteCon
     async definitionKey(inputs, signal) {
       const root = inputs[0];
       if (!root) throw new Error('a RUN without root');
-      return makeKey(own, [['root', root.digest], ...(await mountDefinitions(vertex, spec.mounts, inputs, context, signal))]);
+      const mounts = await mountDefinitions(vertex, spec.mounts, inputs, context, signal);
+      return makeKey(own, [['root', root.digest], ...mounts, ...secretFields(spec, context)]);
     },
     async contentKey(inputs, signal) {
       const mounts = await mountContents(spec.mounts, inputs, context, signal);
-      return makeKey(own, [['root content', await contentOf(asFilesystem(inputs[0]), context, signal)], ...mounts]);
+      const root = await contentOf(asFilesystem(inputs[0]), context, signal);
+      return makeKey(own, [['root content', root], ...mounts, ...secretFields(spec, context)]);
     },
     async run(inputs, run) {
       const below = asFilesystem(inputs[0]);
@@ -37,6 +39,16 @@ export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteCon
     },
   };
 }
+
+/**
+ * The secrets whose change makes this step run again. Like its inputs, and not among its own fields: where the step gives the same files with
+ * the new value, its older layer is taken, and what stands on it need not run.
+ */
+const secretFields = ({ mounts }: ExecSpec, { secretDigests }: ExecuteContext): readonly Field[] =>
+  mounts.flatMap((mount): Field[] => {
+    const digest = mount.type === 'secret' ? secretDigests.get(mount.id) : undefined;
+    return mount.type === 'secret' && digest ? [[`secret ${mount.id}`, digest]] : [];
+  });
 
 /**
  * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, the bytes of secrets,

@@ -24,6 +24,7 @@ export interface ExecuteOptions {
   readonly remote: RemoteSources;
   readonly ignored: ExecuteContext['ignored'];
   readonly secrets: ReadonlySet<string>;
+  readonly secretDigests: ExecuteContext['secretDigests'];
   readonly agents: ExecuteContext['agents'];
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
@@ -89,6 +90,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     ignored: options.ignored,
     named: namedPaths(vertices),
     secrets: options.secrets,
+    secretDigests: options.secretDigests,
     agents: options.agents,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,

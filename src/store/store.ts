@@ -7,6 +7,7 @@ import { LayerFactsFiles, type LayerFactsStore } from './layer-facts.ts';
 import { initializeLayout } from './layout.ts';
 import { OriginFiles, type Origins } from './origins.ts';
 import { RefFileStore, RefFiles, type RefSource, type RefStore } from './ref-store.ts';
+import { type KeyedDigest, keyedDigest } from './secret-key.ts';
 import { storing } from './store-error.ts';
 import { TemporaryFiles } from './temporary-files.ts';
 
@@ -39,6 +40,8 @@ export class Store implements StoreReader {
   readonly records: CacheRecords;
   readonly origins: Origins;
   readonly fetched: FetchedFolders;
+  /** Its key is made when it is first asked for. */
+  readonly keyedDigest: () => Promise<KeyedDigest>;
 
   private constructor(root: string, temporary: TemporaryFiles, locks: Locker) {
     this.root = root;
@@ -48,6 +51,7 @@ export class Store implements StoreReader {
     this.records = new CacheRecordFiles(root, temporary);
     this.origins = new OriginFiles(root, temporary);
     this.fetched = new FetchedFolders(root, temporary);
+    this.keyedDigest = () => keyedDigest(root, temporary);
   }
 
   /** Opens a store to write, and makes what is missing of it. The worker has taken the lease that `temporary` names. */

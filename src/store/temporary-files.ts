@@ -20,9 +20,9 @@ export class TemporaryFiles {
     await storing('make its temporary folder', () => mkdir(this.#directory, { recursive: true, mode: 0o700 }));
   }
 
-  async create(): Promise<TemporaryFile> {
+  async create(mode = 0o644): Promise<TemporaryFile> {
     const path = join(this.#directory, `file-${process.pid}-${randomBytes(8).toString('hex')}`);
-    return new TemporaryFile(path, await storing('make a temporary file', () => open(path, 'wx', 0o644)));
+    return new TemporaryFile(path, await storing('make a temporary file', () => open(path, 'wx', mode)));
   }
 
   /** An empty folder, for what is more than one file. */
@@ -41,8 +41,8 @@ export class TemporaryFiles {
   }
 
   /** Makes `target` unless it is there; false when it is. */
-  async writeNew(target: string, content: string): Promise<boolean> {
-    await using file = await this.create();
+  async writeNew(target: string, content: string, { mode = 0o644 } = {}): Promise<boolean> {
+    await using file = await this.create(mode);
     await file.write(content);
     // Awaited here: the file is removed at the end of this scope.
     return await file.linkTo(target);
