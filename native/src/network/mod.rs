@@ -5,12 +5,14 @@ mod layout;
 mod namespace;
 mod netlink;
 mod ports;
+mod proxy;
 mod resolver;
 mod slirp;
 mod uplink;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::context::{RequestContext, lock};
 use crate::error::Error;
@@ -23,6 +25,9 @@ use uplink::{Member, Uplink};
 #[derive(Default)]
 pub struct Network {
     uplink: Mutex<State>,
+    /// What is said once: a proxy that cannot be reached, a network without `lo`.
+    proxy_told: AtomicBool,
+    loopback_told: AtomicBool,
 }
 
 #[derive(Default)]
@@ -64,9 +69,14 @@ impl Network {
     pub fn attach(&self, params: &SandboxParams, request: &RequestContext) -> Result<Attachment, Error> {
         let ports = params.ports.as_deref().unwrap_or_default();
         let attachment = match params.network {
-            Wanted::None => Attachment::Isolated(namespace::isolated()?),
+            Wanted::None => Attachment::Isolated(self.isolated(request)?),
             Wanted::Default => match self.join(request)? {
                 Some(member) => {
+                    if let Some(told) = proxy::unreachable(&params.env)
+                        && !self.proxy_told.swap(true, Ordering::Relaxed)
+                    {
+                        request.warn(told)?;
+                    }
                     let _forwarders = Forwarders::start(ports, &member)?;
                     return Ok(Attachment::Member { member, _forwarders });
                 }
@@ -76,6 +86,15 @@ impl Network {
         };
         ports::refuse(ports, matches!(attachment, Attachment::Host), request)?;
         Ok(attachment)
+    }
+
+    /// For `network=none`: `lo` and nothing else.
+    fn isolated(&self, request: &RequestContext) -> Result<OwnedFd, Error> {
+        let (namespace, loopback) = namespace::with_new(namespace::set_up_container)?;
+        if !loopback && !self.loopback_told.swap(true, Ordering::Relaxed) {
+            request.warn("containers without network have no loopback either: cooper has no CAP_NET_ADMIN")?;
+        }
+        Ok(namespace)
     }
 
     /// Joins the uplink; `None` where there is none, which is said once.

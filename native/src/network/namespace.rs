@@ -14,7 +14,7 @@ use crate::syscalls;
 
 use super::netlink::{LOOPBACK, Netlink};
 
-/// Runs `work` in a new network namespace whose `lo` is up, and gives the namespace too.
+/// Runs `work` in a new network namespace, and gives the namespace too.
 pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send) -> Result<(OwnedFd, T), Error> {
     on_a_thread(|| {
         syscalls::unshare(UnshareFlags::NEWNET).doing(|| "make a network namespace")?;
@@ -22,7 +22,6 @@ pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send)
         let namespace =
             openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty()).doing(|| "open a network namespace")?;
         let netlink = Netlink::open()?;
-        netlink.set_up(LOOPBACK)?;
         Ok((namespace, work(&netlink)?))
     })
 }
@@ -44,16 +43,17 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Resul
     })
 }
 
-/// For `network=none`: `lo` and nothing else.
-pub fn isolated() -> Result<OwnedFd, Error> {
-    with_new(|_| set_up_container()).map(|(namespace, ())| namespace)
-}
-
-/// The settings of a container's network, in its namespace: any port and ping for everybody, as Docker has it.
-pub fn set_up_container() -> Result<(), Error> {
+/// The settings of a container's network, in its namespace: any port and ping for everybody, as Docker has it. `false`: `lo` could not be
+/// brought up, for which CAP_NET_ADMIN is needed.
+pub fn set_up_container(netlink: &Netlink) -> Result<bool, Error> {
     set("ipv4/ip_unprivileged_port_start", "0")?;
     let map = std::fs::read_to_string("/proc/self/gid_map").doing(|| "read our map of groups")?;
-    set("ipv4/ping_group_range", &format!("0 {}", highest_group(&map)))
+    set("ipv4/ping_group_range", &format!("0 {}", highest_group(&map)))?;
+    match netlink.set_up(LOOPBACK) {
+        Ok(()) => Ok(true),
+        Err(Error::System { source, .. }) if source.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The kernel takes only groups that our user namespace has; and none above 2^31 - 1.

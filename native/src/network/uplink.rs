@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustix::io::Errno;
+
 use crate::context::lock;
 use crate::error::{Doing, Error};
 
@@ -84,7 +86,7 @@ impl Uplink {
             for kind in ["all", "default"] {
                 namespace::set(&format!("ipv6/conf/{kind}/disable_ipv6"), "1")?;
             }
-            netlink.add_bridge(BRIDGE)?;
+            netlink.add_bridge(BRIDGE).map_err(explain)?;
             let bridge = netlink
                 .index(BRIDGE)?
                 .ok_or_else(|| Error::internal("the bridge is not there"))?;
@@ -96,7 +98,7 @@ impl Uplink {
             .ok_or_else(|| Error::internal("slirp4netns made no interface"))?;
         netlink.add_port(tap, bridge, MTU)?;
         let (netlink, numbers, spare) = (Mutex::new(netlink), Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             layout,
             namespace,
             netlink,
@@ -104,7 +106,11 @@ impl Uplink {
             numbers,
             spare,
             _slirp: slirp,
-        })))
+        });
+        // What joining needs of the kernel must be there too.
+        let first = add_member(&inner)?;
+        *lock(&inner.spare) = Some(first);
+        Ok(Self(inner))
     }
 
     /// For `doctor`.
@@ -131,13 +137,29 @@ impl Uplink {
     }
 }
 
+/// The first thing that needs rights, or a part of the kernel.
+fn explain(error: Error) -> Error {
+    let Error::System { source, .. } = &error else {
+        return error;
+    };
+    let (message, hint) = match source.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::PERM) => (
+            "cooper has no right to make networks (CAP_NET_ADMIN)",
+            "give it to the outer container: --cap-add NET_ADMIN",
+        ),
+        Some(Errno::OPNOTSUPP) => ("this kernel has no bridges", "load its modules \"bridge\" and \"veth\""),
+        _ => return error,
+    };
+    Error::user("PRIVILEGE_MISSING", message).hint(hint)
+}
+
 fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     let (number, count) = lock(&inner.numbers).take()?;
     let layout = inner.layout;
     let address = layout.address(number);
     let peer = format!("c{count}");
     let made = namespace::with_new(|netlink| {
-        namespace::set_up_container()?;
+        namespace::set_up_container(netlink)?;
         // Before the interface: it takes these for its own. `lo` keeps ::1.
         namespace::set("ipv6/conf/default/disable_ipv6", if layout.ipv6 { "0" } else { "1" })?;
         namespace::set("ipv6/conf/default/accept_ra", "0")?;

@@ -1,0 +1,45 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer, type Server } from 'node:net';
+
+// Servers for a network namespace of a test: `node small-servers.ts names|web|proxy ADDRESS...`. Each says `ready` when it listens.
+
+const [kind = '', ...addresses] = process.argv.slice(2);
+
+/** The question again with one answer: the A record 192.0.2.77. Source: RFC 1035 §4.1. */
+function answer(query: Buffer): Buffer {
+  const question = query.subarray(12, query.indexOf(0, 12) + 5);
+  const head = Buffer.from([...query.subarray(0, 2), 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+  return Buffer.concat([head, question, Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 77])]);
+}
+
+async function answerNames(address: string): Promise<void> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', (query, { port, address: from }) => socket.send(answer(query), port, from));
+  socket.bind(53, address);
+  await once(socket, 'listening');
+  const server = createServer((connection) => {
+    connection.on('error', () => {});
+    connection.once('data', (bytes) => {
+      const reply = answer(bytes.subarray(2));
+      connection.end(Buffer.concat([Buffer.from([reply.length >> 8, reply.length & 255]), reply]));
+    });
+  });
+  await listen(server, 53, address);
+}
+
+/** Says by whom it was asked, and for what: a proxy is asked for a whole URL. */
+const say: RequestListener = ({ url, socket }, response) =>
+  response.end(`${kind} ${url} ${socket.remoteFamily}${socket.remoteAddress === socket.localAddress ? '' : ' from elsewhere'}\n`);
+
+async function listen(server: Server, port: number, address: string): Promise<void> {
+  server.listen(port, address);
+  await once(server, 'listening');
+}
+
+for (const address of addresses) {
+  if (kind === 'names') await answerNames(address);
+  else await listen(createHttpServer(say), kind === 'proxy' ? 3128 : 8080, address);
+}
+process.stdout.write('ready\n');
