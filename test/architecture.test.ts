@@ -31,6 +31,11 @@ const rules: Readonly<Record<string, { may: readonly string[]; why: string }>> =
   'src/registry': { may: [], why: 'speaks to registries: no graph, no worker' },
   'src/export': { may: ['src/image', 'src/registry', 'src/store', 'src/worker', 'src'], why: 'writes images: no graph' },
   'src/secret': { may: [], why: 'knows forms of secrets, and what texts are; whose they are is not its matter' },
+  'src/cache-mounts': {
+    may: ['src/export', 'src/graph', 'src/image', 'src/progress', 'src/registry', 'src/store', 'src/worker', 'src'],
+    why: 'carries cache mounts between stores: it does not know which step uses them',
+  },
+  'src/disk-usage': { may: ['src/store', 'src/worker'], why: 'says what a store holds, and what may go: no Dockerfile, no registry' },
   'src/ssh': { may: ['src/context'], why: 'answers for keys; who asks is not its matter' },
   'src/progress': { may: [], why: 'draws events, and does not know who made them' },
   src: { may: ['*'], why: 'build.ts, run.ts and what they share put the folders together; the command line stays outside' },

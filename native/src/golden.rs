@@ -52,6 +52,8 @@ methods! {
     "lock.acquire": LockAcquireParams => LockAcquireResult,
     "lock.release": LockReleaseParams => Empty,
     "store.discard": StoreDiscardParams => Empty,
+    "store.exclusive": Empty => StoreExclusiveResult,
+    "store.usage": StoreUsageParams => StoreUsageResult,
     "tree.select": TreeSelectParams => TreeSelectResult,
     "tree.read": TreeReadParams => TreeReadResult,
     "tree.digest": TreeDigestParams => TreeDigestResult,
@@ -68,6 +70,8 @@ methods! {
     "sandbox.signal": SandboxSignalParams => Empty,
     "sandbox.connect": SandboxConnectParams => Empty,
     "mount.discard": MountDiscardParams => Empty,
+    "mount.list": Empty => MountListResult,
+    "mount.prune": MountPruneParams => MountPruneResult,
     "doctor": Empty => DoctorResult,
 }
 

@@ -1,7 +1,9 @@
-//! A lease: a process's presence in the store. It is a flock on `leases/<name>`, freed by death, and the folder `tmp/<name>`.
+//! A lease: a process's presence in the store. It is a flock on `leases/<name>`, freed by death, and the folder `tmp/<name>`. Beside it every
+//! process holds `locks/store`, shared: who deletes what no reference names holds it alone.
 
 use std::os::fd::OwnedFd;
 use std::str;
+use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
@@ -15,11 +17,14 @@ pub struct Lease {
     /// `tmp/<name>`, open.
     pub temporary: OwnedFd,
     _file: OwnedFd,
+    presence: OwnedFd,
 }
 
 impl Lease {
     /// Takes a new lease: the lock first, then the folder, so that a sweep never meets a folder whose lock is free and whose owner lives.
     pub fn take(store: &Store) -> Result<Self, Error> {
+        // First of all: nothing that is looked for after this is deleted while we live.
+        let presence = be_present(store)?;
         loop {
             let name = random_name()?;
             let Some(file) = open_locked(store, &name, OFlags::CREATE)? else {
@@ -32,7 +37,21 @@ impl Lease {
                 name,
                 temporary,
                 _file: file,
+                presence,
             });
+        }
+    }
+
+    /// Has the store alone until this process ends: who comes later waits in `take`. `false` when others are there.
+    pub fn be_alone(&self) -> Result<bool, Error> {
+        match flock(&self.presence, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => {
+                // The kernel gives the old lock up before it tries for the new one.
+                wait_for_presence(&self.presence)?;
+                Ok(false)
+            }
+            Err(error) => Err(error).doing(|| "lock the store"),
         }
     }
 
@@ -40,6 +59,24 @@ impl Lease {
     pub fn give_back(&self, store: &Store) -> Result<(), Error> {
         store.discard(&format!("tmp/{}", self.name))?;
         remove_lock(store, &self.name)
+    }
+}
+
+fn be_present(store: &Store) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = openat(store.root(), "locks/store", flags, Mode::RUSR | Mode::WUSR).doing(|| "open the store's lock")?;
+    wait_for_presence(&file)?;
+    Ok(file)
+}
+
+/// By trying, so that a signal or a dead builder is not kept waiting by the kernel. Who has the store alone only renames.
+fn wait_for_presence(file: &OwnedFd) -> Result<(), Error> {
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(Duration::from_millis(5)),
+            Err(error) => return Err(error).doing(|| "lock the store"),
+        }
     }
 }
 

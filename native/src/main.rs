@@ -1,5 +1,6 @@
 //! The native worker of cooper. It speaks frames (`src/worker/protocol.ts`) on stdin and stdout; stderr is for defects of its own.
 
+mod caches;
 mod codec;
 mod context;
 mod copy;

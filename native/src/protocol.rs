@@ -366,7 +366,15 @@ messages! {
     LockAcquireParams { name: String, exclusive: bool }
     LockAcquireResult { lock: u64 }
     LockReleaseParams { lock: u64 }
-    StoreDiscardParams { paths: Vec<String> }
+    StoreDiscardParams {
+        paths: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait: Option<bool>,
+    }
+    StoreExclusiveResult { exclusive: bool }
+    StoreUsageParams { folder: String }
+    StoreUsageResult { entries: Vec<StoreUsage> }
+    StoreUsage { name: String, bytes: u64, files: u64, modified_ms: u64 }
 
     TreeSelectParams { selection: Selection }
     TreeSelectResult { digest: Digest, entries: u64, bytes: u64, directories: u64 }
@@ -441,6 +449,29 @@ messages! {
     SandboxSignalParams { stream: u32, signal: i32 }
     SandboxConnectParams { connection: u64 }
     MountDiscardParams { ids: Vec<String> }
+    MountListResult { mounts: Vec<CacheMount> }
+    CacheMount {
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variant: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sharing: Option<Sharing>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<MountOwner>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_used_ms: Option<u64>,
+        in_use: bool,
+        bytes: u64,
+        files: u64,
+    }
+    #[derive(PartialEq, Eq)]
+    MountOwner { uid: u32, gid: u32, mode: u32 }
+    MountPruneParams { names: Vec<String> }
+    MountPruneResult { pruned: Vec<String> }
     DoctorResult { checks: Vec<DoctorCheck> }
     DoctorCheck {
         name: String,

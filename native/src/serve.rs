@@ -17,7 +17,7 @@ use crate::context::{Output, RequestContext, lock};
 use crate::error::{Doing, Error};
 use crate::protocol::{Event, PROTOCOL_VERSION, Request, Response};
 use crate::session::Session;
-use crate::{doctor, handle, hello, lock as locks, sandbox, secret, store_requests, tree_requests};
+use crate::{caches, doctor, handle, hello, lock as locks, sandbox, secret, store_requests, tree_requests};
 
 /// How long running requests may take to clean up once stdin is closed. Children die with us in any case.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -120,10 +120,14 @@ impl Server {
             "lock.acquire" => locks::acquire(session, decode(params)?, context).and_then(to_value),
             "lock.release" => locks::release(session, decode(params)?).and_then(to_value),
             "store.discard" => store_requests::discard(session, decode(params)?).and_then(to_value),
+            "store.exclusive" => store_requests::exclusive(session).and_then(to_value),
+            "store.usage" => caches::usage::usage(session, &decode(params)?, context).and_then(to_value),
             "sandbox.run" => sandbox::run(session, decode(params)?, context).and_then(to_value),
             "sandbox.signal" => sandbox::signal(session, decode(params)?).and_then(to_value),
             "sandbox.connect" => sandbox::connect(session, decode(params)?, context).and_then(to_value),
-            "mount.discard" => sandbox::discard_caches(session, decode(params)?, context).and_then(to_value),
+            "mount.discard" => caches::list::discard(session, &decode(params)?, context).and_then(to_value),
+            "mount.list" => caches::list::list(session, context).and_then(to_value),
+            "mount.prune" => caches::list::prune(session, &decode(params)?).and_then(to_value),
             "doctor" => doctor::doctor(session).and_then(to_value),
             _ => tree_requests::dispatch(session, method, params, context)
                 .unwrap_or_else(|| Err(Error::internal(format!("unknown method \"{method}\"")))),

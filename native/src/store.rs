@@ -24,6 +24,7 @@ const FOLDERS: [&str; 15] = [
     "records",
     "statcache",
     "mounts",
+    "mount-facts",
     "leases",
     "locks",
     "tmp",
@@ -105,6 +106,11 @@ impl Store {
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error).doing(|| format!("move \"{relative}\" of the store away")),
         }
+    }
+
+    /// Whether this is the name of one of the store's folders, those of the builder included.
+    pub fn is_folder(name: &str) -> bool {
+        FOLDERS.contains(&name) || [TRASH, "http", "git", "origins"].contains(&name)
     }
 
     /// What lies in one of the store's folders. Names that are not UTF-8 are none of ours.

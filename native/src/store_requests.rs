@@ -1,10 +1,10 @@
-//! `store.discard`: away at once, deleted later.
+//! `store.discard`: away at once, deleted later. `store.exclusive`: nobody else is at it.
 
 use std::sync::Arc;
 use std::thread;
 
 use crate::error::{Doing, Error};
-use crate::protocol::{Empty, StoreDiscardParams};
+use crate::protocol::{Empty, StoreDiscardParams, StoreExclusiveResult};
 use crate::session::Session;
 
 /// Moves paths of the store into the trash and deletes them in the background.
@@ -13,7 +13,9 @@ pub fn discard(session: &Session, params: StoreDiscardParams) -> Result<Empty, E
     for path in &params.paths {
         any |= session.store.discard(path)?;
     }
-    if any {
+    if params.wait == Some(true) {
+        session.store.empty_trash()?;
+    } else if any {
         let store = Arc::clone(&session.store);
         let collect = move || {
             if let Err(error) = store.empty_trash() {
@@ -26,4 +28,11 @@ pub fn discard(session: &Session, params: StoreDiscardParams) -> Result<Empty, E
             .doing(|| "start a thread")?;
     }
     Ok(Empty {})
+}
+
+/// Takes the store for this process alone, until it ends, if nobody else works with it.
+pub fn exclusive(session: &Session) -> Result<StoreExclusiveResult, Error> {
+    Ok(StoreExclusiveResult {
+        exclusive: session.lease.be_alone()?,
+    })
 }

@@ -215,8 +215,15 @@ export interface Requests {
   /** A flock on `locks/<name>`; freed by release or by the worker's death. Waits. */
   'lock.acquire': { params: { name: string; exclusive: boolean }; result: { lock: number } };
   'lock.release': { params: { lock: number }; result: Record<string, never> };
-  /** Moves a path of the store (relative, no `..`) into trash/ and deletes it in the background. A missing path is fine. */
-  'store.discard': { params: { paths: readonly string[] }; result: Record<string, never> };
+  /**
+   * Moves paths of the store (relative, no `..`) into trash/ and deletes them in the background; with `wait` the answer comes when all of the
+   * trash is gone. A missing path is fine.
+   */
+  'store.discard': { params: { paths: readonly string[]; wait?: boolean }; result: Record<string, never> };
+  /** Has the store for this worker alone, until it ends: who comes meanwhile waits in `hello`. `exclusive` is false when others work with it. */
+  'store.exclusive': { params: Record<string, never>; result: { exclusive: boolean } };
+  /** What the entries of one of the store's folders take on the disk. */
+  'store.usage': { params: { folder: string }; result: { entries: readonly StoreUsage[] } };
 
   /** The content digest of the selected files: path, type, mode, ids, xattrs, bytes; never mtime. Uses and renews the stat cache. */
   'tree.select': {
@@ -297,9 +304,38 @@ export interface Requests {
   'sandbox.connect': { params: { connection: number }; result: Record<string, never> };
   /** Moves all cache mounts of these ids out of the way, as soon as no container uses them. */
   'mount.discard': { params: { ids: readonly string[] }; result: Record<string, never> };
+  /** All cache mounts of the store. */
+  'mount.list': { params: Record<string, never>; result: { mounts: readonly CacheMount[] } };
+  /** Moves cache mounts out of the way, by name. Those that a container uses stay, and are not among `pruned`. */
+  'mount.prune': { params: { names: readonly string[] }; result: { pruned: readonly string[] } };
 
   /** What `cooper doctor` shows. */
   doctor: { params: Record<string, never>; result: { checks: readonly DoctorCheck[] } };
+}
+
+export interface StoreUsage {
+  readonly name: string;
+  /** Allocated on the disk; what has several names counts once. */
+  readonly bytes: number;
+  /** With directories. */
+  readonly files: number;
+  readonly modifiedMs: number;
+}
+
+/** A cache mount of the store. What is not known is left out: the facts of one that an older version made come with its next use. */
+export interface CacheMount {
+  /** The name of its folder in `mounts/`. */
+  readonly name: string;
+  /** As the user wrote it. */
+  readonly id?: string;
+  readonly variant?: string;
+  readonly sharing?: 'shared' | 'private' | 'locked';
+  readonly owner?: { readonly uid: number; readonly gid: number; readonly mode: number };
+  readonly createdMs?: number;
+  readonly lastUsedMs?: number;
+  readonly inUse: boolean;
+  readonly bytes: number;
+  readonly files: number;
 }
 
 export interface DoctorCheck {

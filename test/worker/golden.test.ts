@@ -20,6 +20,8 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'lock.acquire': true,
   'lock.release': true,
   'store.discard': true,
+  'store.exclusive': true,
+  'store.usage': true,
   'tree.select': true,
   'tree.read': true,
   'tree.digest': true,
@@ -36,6 +38,8 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'sandbox.signal': true,
   'sandbox.connect': true,
   'mount.discard': true,
+  'mount.list': true,
+  'mount.prune': true,
   doctor: true,
 };
 

@@ -2,18 +2,16 @@
 
 use std::os::fd::OwnedFd;
 
-use ring::digest::{SHA256, digest};
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, flock, openat, renameat_with};
 use rustix::io::Errno;
 
+use crate::caches::facts::{self, Facts};
 use crate::context::RequestContext;
-use crate::digest::Digest;
 use crate::error::{Doing, Error};
 use crate::lock::lock_file;
-use crate::protocol::{SandboxMount, Sharing, StoreDiscardParams};
+use crate::protocol::{SandboxMount, Sharing};
 use crate::session::{DIRECTORY, Session};
 use crate::store::make_directory;
-use crate::store_requests;
 
 /// How many containers may have a private one of the same name.
 const MOST_PRIVATE: u32 = 1024;
@@ -25,7 +23,7 @@ pub fn open(
     folders: &mut Vec<String>,
     request: &RequestContext,
 ) -> Result<(OwnedFd, OwnedFd), Error> {
-    let name = name_of(mount);
+    let name = facts::name(mount.id.as_deref().unwrap_or(&mount.target), mount.variant.as_deref());
     let (name, held) = match mount.sharing.unwrap_or(Sharing::Shared) {
         // Held shared, so that a locked one waits for us too.
         Sharing::Shared => {
@@ -46,7 +44,9 @@ pub fn open(
         }
         other => other,
     };
-    Ok((directory.doing(|| "open a cache mount")?, held))
+    let directory = directory.doing(|| "open a cache mount")?;
+    facts::note(session, &name, Facts::of(mount))?;
+    Ok((directory, held))
 }
 
 /// Made aside, so that nobody sees it half filled. Where another was faster, its one is taken.
@@ -76,15 +76,6 @@ fn make(session: &Session, mount: &SandboxMount, path: &str, folders: &mut Vec<S
     }
 }
 
-/// `<digest of the id>`, and behind a dot that of the variant.
-fn name_of(mount: &SandboxMount) -> String {
-    let id = hex(mount.id.as_deref().unwrap_or(&mount.target));
-    match &mount.variant {
-        None => id,
-        Some(variant) => format!("{id}.{}", hex(variant)),
-    }
-}
-
 /// The first of the numbered ones that nobody uses.
 fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
     for number in 0..MOST_PRIVATE {
@@ -111,27 +102,4 @@ fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
         "CACHE_MOUNT_INVALID",
         "all private copies of a cache mount are in use",
     ))
-}
-
-/// Moves all caches of these ids, whatever they began with, out of the way. Whoever uses one is waited for.
-pub fn discard(session: &Session, ids: &[String], request: &RequestContext) -> Result<(), Error> {
-    let wanted: Vec<String> = ids.iter().map(|id| hex(id)).collect();
-    for name in session.store.names("mounts")? {
-        let of_id = name.split(['.', '-']).next().unwrap_or_default();
-        if !wanted.iter().any(|id| id == of_id) {
-            continue;
-        }
-        let lock = format!("mount-{name}");
-        let _held = lock_file(session, &lock, true, &request.cancel)?;
-        let paths = vec![format!("mounts/{name}")];
-        store_requests::discard(session, StoreDiscardParams { paths })?;
-    }
-    Ok(())
-}
-
-fn hex(id: &str) -> String {
-    let bytes = digest(&SHA256, id.as_bytes());
-    let mut array = [0; 32];
-    array.copy_from_slice(bytes.as_ref());
-    Digest::from_bytes(&array).hex().to_owned()
 }

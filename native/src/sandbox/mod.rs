@@ -34,9 +34,7 @@ use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::overlay;
-use crate::protocol::{
-    Empty, Event, Mode, MountDiscardParams, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams,
-};
+use crate::protocol::{Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams};
 use crate::session::{Session, Snapshot, SnapshotState};
 
 use process::Supervisors;
@@ -244,11 +242,6 @@ pub fn connect(session: &Session, params: SandboxConnectParams, request: &Reques
         .connections
         .relay(params.connection, request)
         .map(|()| Empty {})
-}
-
-/// `mount.discard`.
-pub fn discard_caches(session: &Session, params: MountDiscardParams, request: &RequestContext) -> Result<Empty, Error> {
-    cache::discard(session, &params.ids, request).map(|()| Empty {})
 }
 
 /// `sandbox.signal`.
