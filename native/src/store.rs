@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::error::{Doing, Error};
 
 /// Folders of the store, made where they are missing.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
     "blobs",
     "blobs/sha256",
     "refs",

@@ -120,6 +120,7 @@ async function internalEntries(folder: Folder): Promise<UsageEntry[]> {
 const internalFolders: Readonly<Record<string, string>> = {
   records: 'which layer a step put out',
   'layers-by-name': 'which layer a step that changed nothing gives',
+  blocks: 'layers of long chains, put together',
   content: 'content digests of images',
   statcache: 'digests of files of contexts',
   origins: 'where blobs came from',
