@@ -38,6 +38,8 @@ export interface BuildOptions {
   readonly addHosts?: readonly HostOption[];
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];
+  /** Other walls for every RUN. They are no part of any key: what a step gave with others is taken. */
+  readonly security?: SecurityOptions;
   readonly noCache?: boolean;
   /** Without a SOURCE_DATE_EPOCH, the time of the commit that the context's git repository stands at takes its place. */
   readonly reproducible?: boolean;
@@ -82,6 +84,16 @@ export interface HostOption {
 
 /** `--allow`. */
 export type Permission = 'network.host' | 'security.insecure' | 'device';
+
+/** `--security-opt`. */
+export interface SecurityOptions {
+  /** No filter of system calls, that of a profile in Docker's format (an absolute path), or the usual one. */
+  readonly seccomp?: 'unconfined' | 'default' | { readonly file: string };
+  /** Setuid programs give nothing. */
+  readonly noNewPrivileges?: boolean;
+  /** Nothing of /proc and /sys is hidden or read-only. For a build the permission `security.insecure` is needed too. */
+  readonly systemPaths?: 'unconfined';
+}
 
 /** `--ssh id=…`: an agent that RUN --mount=type=ssh may ask. */
 export interface SshOption {

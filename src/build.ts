@@ -12,6 +12,7 @@ import { digestsOf, giveSecrets } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
+import { openSecurity } from './open-security.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { Linter, LintWarning } from './plan/lint/linter.ts';
@@ -78,7 +79,13 @@ function failed(reason: unknown): BuildEvent {
 }
 
 /** What each option allows and all together do not. */
-function checkTogether({ noCache, noCacheFilter = [] }: BuildOptions): void {
+function checkTogether({ noCache, noCacheFilter = [], security, allow = [] }: BuildOptions): void {
+  if (security?.systemPaths && !allow.includes('security.insecure')) {
+    // As root they are the machine's own settings, and a way out.
+    throw new BuildError('ARG_INVALID', '"--security-opt systempaths=unconfined" opens settings of the machine to every RUN', {
+      hint: 'if you trust this Dockerfile, add "--allow security.insecure"',
+    });
+  }
   if (!noCache || noCacheFilter.length === 0) return;
   throw new BuildError('ARG_INVALID', '"--no-cache" runs every stage again, and "--no-cache-filter" only some', {
     hint: 'use one of them',
@@ -112,6 +119,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   if (options.secrets?.length) await bench.tools();
   searchArguments({ ...options, names }, guard);
   checkTogether(options);
+  const security = await openSecurity(options.security ?? {});
   const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
   const { dockerfile, linter } = parse(source, { options, ignored: opened.ignored, emit });
   const directories = new Map(opened.directories);
@@ -154,7 +162,20 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
   const graph = await executeGraph(
     planned,
-    { ...session, layers, remote, ignored, agents, secrets: new Set(secrets.keys()), secretDigests, noCache, wanted, emit, keptUp },
+    {
+      ...session,
+      layers,
+      remote,
+      ignored,
+      agents,
+      secrets: new Set(secrets.keys()),
+      secretDigests,
+      security,
+      noCache,
+      wanted,
+      emit,
+      keptUp,
+    },
     signal,
   );
   const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);

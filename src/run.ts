@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { SecurityOptions } from './build-options.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
@@ -6,11 +7,12 @@ import type { NetworkMode } from './graph/spec.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { ContainerConfig } from './oci/image-config.ts';
 import { hostPlatform } from './oci/platform.ts';
+import { openSecurity } from './open-security.ts';
 import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
 import type { Store } from './store/store.ts';
 import { layersOf, readStoredImage } from './store/stored-image.ts';
-import type { SandboxMount, SandboxParams } from './worker/protocol.ts';
+import type { SandboxMount, SandboxParams, SandboxSecurity } from './worker/protocol.ts';
 import type { Worker } from './worker/worker.ts';
 
 /** A container from an image, in the foreground. Host paths are absolute. */
@@ -29,6 +31,9 @@ export interface RunOptions {
   readonly ports: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
   readonly network: NetworkMode;
   readonly hostname?: string;
+  readonly security?: SecurityOptions;
+  /** The whole bounding set, as `CAP_CHOWN`, with `ALL` those that there are; Docker's default set without it. */
+  readonly capabilities?: readonly string[];
   /** Caller's environment for the registry, where the image has to be pulled. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The program may write more when the promise is fulfilled. */
@@ -40,6 +45,7 @@ export interface RunOptions {
 
 /** Runs it and waits for its end. The container, its writes and its anonymous volumes are gone then. */
 export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
+  const walls = await openSecurity(options.security ?? {});
   await using session = await openSession(options.root, signal);
   const { worker } = session;
   const image = await readStoredImage(session.store, await locate(session.store, options, signal));
@@ -50,7 +56,7 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
   const root = chainOf(stack(scratch, ...layers.map(({ diffID }) => new Layer(diffID))));
   await provider.ensureSnapshots(root, signal);
   const mounts = await mountsOf(options, config.config ?? {}, worker);
-  const params = { ...paramsOf(options, config.config ?? {}), root, mounts };
+  const params = { ...paramsOf(options, config.config ?? {}), root, mounts, ...security(walls, options) };
   const result = await worker.call('sandbox.run', params, {
     signal,
     onData: (payload) => options.onOutput(payload[0] === 2 ? 'stderr' : 'stdout', payload.subarray(1)),
@@ -95,6 +101,10 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
     commit: false,
     stdin: false,
   };
+}
+
+function security(walls: SandboxSecurity | undefined, { capabilities }: RunOptions): Pick<SandboxParams, 'security'> {
+  return walls || capabilities ? { security: { ...walls, ...(capabilities && { capabilities }) } } : {};
 }
 
 /** For images that say nothing of it. Source: moby, oci/defaults.go, `DefaultPathEnv`. */

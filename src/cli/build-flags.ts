@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AnnotationOption, HostOption, Permission, SecretOption, SshOption } from '../build-options.ts';
+import type { AnnotationOption, HostOption, Permission, SecretOption, SecurityOptions, SshOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import type { NetworkMode } from '../graph/spec.ts';
@@ -17,6 +17,7 @@ import { type OutputArgument, parseOutput } from './values/output.ts';
 import { parsePermission } from './values/permission.ts';
 import { parsePlatformOption } from './values/platform.ts';
 import { parseSecret } from './values/secret.ts';
+import { parseSecurityOption } from './values/security-option.ts';
 import { parseSsh } from './values/ssh.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
@@ -33,6 +34,7 @@ export interface BuildFlags {
   readonly ssh: SshOption[];
   readonly addHosts: HostOption[];
   readonly allow: Permission[];
+  security: SecurityOptions;
   readonly outputs: OutputArgument[];
   platform?: Platform;
   network?: NetworkMode;
@@ -59,6 +61,7 @@ export const defaultBuildFlags = (): BuildFlags => ({
   ssh: [],
   addHosts: [],
   allow: [],
+  security: {},
   outputs: [],
   noCache: false,
   reproducible: false,
@@ -175,6 +178,14 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     set: ({ allow }, text) => void allow.push(parsePermission(text)),
   },
   {
+    name: 'security-opt',
+    value: 'OPTION',
+    help: 'walls of every RUN: seccomp=FILE, seccomp=unconfined, no-new-privileges, systempaths=unconfined; may be given several times',
+    set: (options, text, caller) => {
+      options.security = { ...options.security, ...parseSecurityOption(text, caller) };
+    },
+  },
+  {
     name: 'reproducible',
     help: "the same image for the same commit: SOURCE_DATE_EPOCH is the time of the context's git HEAD",
     set: sets('reproducible'),
@@ -262,10 +273,6 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'provenance', hint: 'the image has no attestations' },
   { name: 'rm', hint: 'leave it out: no containers are kept' },
   { name: 'sbom', hint: 'the image has no attestations' },
-  {
-    name: 'security-opt',
-    hint: "RUN has Docker's default seccomp policy; RUN --security=insecure with --allow security.insecure has none",
-  },
   { name: 'shm-size', hint: 'use RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE' },
   { name: 'squash', hint: 'copy the result into a last stage FROM scratch' },
   { name: 'ulimit', hint: 'use "ulimit" within the RUN' },

@@ -1,9 +1,12 @@
+import type { SecurityOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { NetworkMode } from '../graph/spec.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { parseAssignment } from './values/assignment.ts';
+import { parseCapability } from './values/capability.ts';
 import { parseNetwork } from './values/network.ts';
 import { type PortMapping, parsePort } from './values/port.ts';
+import { parseSecurityOption } from './values/security-option.ts';
 import { parseVolume, type VolumeMapping } from './values/volume.ts';
 
 /** What the options of `cooper run` say. */
@@ -18,10 +21,22 @@ export interface RunFlags {
   /** Empty: the image's own is taken away. */
   entrypoint?: string;
   hostname?: string;
+  readonly addedCapabilities: string[];
+  readonly droppedCapabilities: string[];
+  security: SecurityOptions;
   remove: boolean;
 }
 
-export const defaultRunFlags = (): RunFlags => ({ env: [], volumes: [], ports: [], network: 'default', remove: true });
+export const defaultRunFlags = (): RunFlags => ({
+  env: [],
+  volumes: [],
+  ports: [],
+  network: 'default',
+  addedCapabilities: [],
+  droppedCapabilities: [],
+  security: {},
+  remove: true,
+});
 
 export const runFlags: readonly Flag<RunFlags>[] = [
   {
@@ -92,6 +107,26 @@ export const runFlags: readonly Flag<RunFlags>[] = [
       options.hostname = parseHostName(text);
     },
   },
+  {
+    name: 'cap-add',
+    value: 'CAPABILITY',
+    help: 'a capability besides the usual ones, or ALL; may be given several times',
+    set: ({ addedCapabilities }, text) => void addedCapabilities.push(parseCapability(text, '--cap-add')),
+  },
+  {
+    name: 'cap-drop',
+    value: 'CAPABILITY',
+    help: 'a capability to leave out, or ALL; may be given several times',
+    set: ({ droppedCapabilities }, text) => void droppedCapabilities.push(parseCapability(text, '--cap-drop')),
+  },
+  {
+    name: 'security-opt',
+    value: 'OPTION',
+    help: 'walls of the container: seccomp=FILE, seccomp=unconfined, no-new-privileges, systempaths=unconfined; may be given several times',
+    set: (options, text, caller) => {
+      options.security = { ...options.security, ...parseSecurityOption(text, caller) };
+    },
+  },
   { name: 'rm', help: 'always so: a container is gone when it ends', set: sets('remove') },
 ];
 
@@ -100,8 +135,6 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'interactive', short: 'i', hint: 'programs have no standard input yet: pass what they read with --volume', code: 'UNSUPPORTED' },
   { name: 'tty', short: 't', hint: 'programs have no terminal yet', code: 'UNSUPPORTED' },
   { name: 'add-host', hint: 'show an /etc/hosts of your own with --volume' },
-  { name: 'cap-add', hint: "programs have Docker's default capabilities" },
-  { name: 'cap-drop', hint: "programs have Docker's default capabilities" },
   { name: 'cpus', short: 'c', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'detach', short: 'd', hint: 'containers run in the foreground; put "&" behind the command' },
   { name: 'device', hint: "programs have Docker's default devices" },
@@ -116,12 +149,11 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'mount', hint: 'use --volume' },
   { name: 'platform', hint: 'build or pull the image for the platform that you want' },
-  { name: 'privileged', hint: "programs have Docker's default capabilities" },
+  { name: 'privileged', hint: 'give what the program needs: --cap-add, --security-opt' },
   { name: 'publish-all', short: 'P', hint: 'give each port with --publish' },
   { name: 'pull', hint: 'use "cooper pull" first' },
   { name: 'read-only', hint: 'what a container writes is gone when it ends' },
   { name: 'restart', hint: 'containers run in the foreground, once' },
-  { name: 'security-opt', hint: "programs have Docker's default seccomp policy" },
   { name: 'shm-size', hint: 'programs have a /dev/shm of the default size' },
   { name: 'sig-proxy', hint: 'signals always go to the program' },
   { name: 'stop-signal', hint: 'signals go to the program as they come' },

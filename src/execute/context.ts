@@ -3,7 +3,7 @@ import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { LayerForm } from '../worker/protocol.ts';
+import type { LayerForm, SandboxSecurity } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { LayerProvider } from './layer-provider.ts';
 import type { RemoteSources } from './remote-sources.ts';
@@ -25,6 +25,8 @@ export interface ExecuteContext {
   readonly secretDigests: ReadonlyMap<string, Digest>;
   /** How to reach the agents that were given, by id. */
   readonly agents: ReadonlyMap<string, () => Duplex>;
+  /** Other walls than the usual ones, for every RUN. */
+  readonly security: SandboxSecurity | undefined;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

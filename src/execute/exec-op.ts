@@ -52,7 +52,7 @@ const secretFields = ({ mounts }: ExecSpec, { secretDigests }: ExecuteContext): 
 
 /**
  * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, the bytes of secrets,
- * the answers of agents and the content of cache mounts, because they are not meant to change what comes out.
+ * the answers of agents, the content of cache mounts and what --security-opt says, because they are not meant to change what comes out.
  */
 const execFields = (spec: ExecSpec): readonly Field[] => [
   field('kind', spec.kind),
@@ -100,6 +100,7 @@ async function execute(
       mounts: await sandboxMounts(mounts, inputs, context, signal),
       network: spec.network,
       ...(spec.security === 'insecure' && { insecure: true }),
+      ...(context.security && { security: context.security }),
       hosts: spec.hosts.map(({ name, ip }) => `${ip}\t${name}`),
       hostname: spec.hostname ?? defaultHostname,
       commit: true,

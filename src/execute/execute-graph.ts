@@ -26,6 +26,7 @@ export interface ExecuteOptions {
   readonly secrets: ReadonlySet<string>;
   readonly secretDigests: ExecuteContext['secretDigests'];
   readonly agents: ExecuteContext['agents'];
+  readonly security: ExecuteContext['security'];
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
@@ -92,6 +93,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     secrets: options.secrets,
     secretDigests: options.secretDigests,
     agents: options.agents,
+    security: options.security,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),

@@ -124,7 +124,7 @@ export interface SandboxSecurity {
   readonly noNewPrivileges?: boolean;
   /** Nothing of /proc and /sys is hidden or read-only. */
   readonly systemPaths?: 'unconfined';
-  /** The whole bounding set, as `CAP_CHOWN`, in place of Docker's default one. */
+  /** The whole bounding set, as `CAP_CHOWN`, in place of Docker's default one. With `ALL` among them, those that there are. */
   readonly capabilities?: readonly string[];
 }
 

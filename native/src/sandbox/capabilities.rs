@@ -79,11 +79,15 @@ pub fn named(name: &str) -> Option<CapabilitySet> {
     Some(CapabilitySet::from_bits_retain(1 << number))
 }
 
-/// The set of these names. None of them may be one that nobody knows: it would be left out silently.
+/// The set of these names; with `ALL` among them, only those that there are. None of them may be one that nobody knows: it would be left out
+/// silently.
 pub fn all(names: &[String]) -> Result<CapabilitySet, Error> {
     let mut set = CapabilitySet::empty();
-    for name in names {
+    for name in names.iter().filter(|name| *name != "ALL") {
         set |= named(name).ok_or_else(|| Error::user("ARG_INVALID", format!("\"{name}\" is no capability")))?;
+    }
+    if names.iter().any(|name| name == "ALL") {
+        set &= capabilities(None).doing(|| "read our capabilities")?.permitted;
     }
     Ok(set)
 }

@@ -64,7 +64,7 @@ function checkTogether({ quiet, push, tags, outputs }: BuildFlags): void {
 async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller: Caller): Promise<BuildOptions> {
   const { directory, environment, resultStream, input } = caller;
   const context = await contextOf(path, directory);
-  const { tags, target, contexts, buildArgs, labels, annotations, secrets, ssh, addHosts, allow, platform, network } = flags;
+  const { tags, target, contexts, buildArgs, labels, annotations, secrets, ssh, addHosts, allow, security, platform, network } = flags;
   const { noCache, reproducible, noCacheFilter, pull, push, file } = flags;
   return {
     context,
@@ -84,6 +84,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
       ssh,
       addHosts,
       allow,
+      security,
       noCache,
       reproducible,
       noCacheFilter,

@@ -7,6 +7,7 @@ import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { needRoot } from '../globals.ts';
 import { defaultRunFlags, type RunFlags, runFlags, unavailableRunFlags } from '../run-flags.ts';
+import { capabilitiesWith } from '../values/capability.ts';
 
 /** So many times the user asks the program to end; then it is ended. */
 const patience = 2;
@@ -26,13 +27,15 @@ export const command = defineCommand<RunFlags>({
   defaults: defaultRunFlags,
   run: async ({ remove, ...flags }, [image = '', ...argv], caller) => {
     if (!remove) throw new BuildError('UNSUPPORTED', 'containers that are kept are not there yet', { hint: 'leave out "--rm=false"' });
-    const { env, volumes, ports, network, workdir, entrypoint, hostname } = flags;
+    const { env, volumes, ports, network, workdir, entrypoint, hostname, security } = flags;
+    const { addedCapabilities: added, droppedCapabilities: dropped } = flags;
     const output = outputTo(caller);
     using typed = signalsFor(caller);
     const { exitCode } = await runContainer(
       {
         root: needRoot(flags),
-        ...{ image, argv, env, volumes, ports, network },
+        ...{ image, argv, env, volumes, ports, network, security },
+        ...(added.length + dropped.length > 0 && { capabilities: capabilitiesWith(added, dropped) }),
         ...(workdir !== undefined && { workdir }),
         ...(flags.user !== undefined && { user: flags.user }),
         ...(entrypoint !== undefined && { entrypoint }),
