@@ -74,6 +74,12 @@ fn snapshots(session: &Session) -> DoctorCheck {
     match session.snapshotter {
         Snapshotter::Overlay => check("snapshots", CheckState::Ok, "overlay", None),
         Snapshotter::OverlayUserxattr => check("snapshots", CheckState::Ok, "overlay with userxattr", None),
+        Snapshotter::Copy => check(
+            "snapshots",
+            CheckState::Degraded,
+            "copies: no overlay can be mounted, so the first step of a stage copies its base",
+            Some("a store on another filesystem (--root, COOPER_ROOT)"),
+        ),
         Snapshotter::None => check(
             "snapshots",
             CheckState::Missing,

@@ -319,6 +319,8 @@ impl Mode {
 pub enum Snapshotter {
     Overlay,
     OverlayUserxattr,
+    /// No overlay: a step has a directory of its own, and what changed is found by comparing.
+    Copy,
     None,
 }
 

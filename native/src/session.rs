@@ -14,6 +14,7 @@ use crate::digest::{DiffID, Digest, LayerRef, SnapshotID};
 use crate::error::{Doing, Error};
 use crate::handle::Handles;
 use crate::index::store::Indexes;
+use crate::layer::marks;
 use crate::lease::Lease;
 use crate::lock::Locks;
 use crate::mode::Probed;
@@ -22,6 +23,7 @@ use crate::protocol::{Downgrade, Mode, Snapshotter};
 use crate::sandbox::Containers;
 use crate::secret::Secrets;
 use crate::snapshots::flatten::Blocks;
+use crate::snapshots::root::Roots;
 use crate::store::{Store, make_directory};
 
 /// For reading a directory by descriptor, never through a symlink.
@@ -78,6 +80,7 @@ pub struct Session {
     pub containers: Containers,
     pub network: Network,
     pub blocks: Blocks,
+    pub roots: Roots,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
     next: AtomicU64,
@@ -100,6 +103,7 @@ impl Session {
             containers: Containers::default(),
             network: Network::default(),
             blocks: Blocks::default(),
+            roots: Roots::default(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),
@@ -134,6 +138,7 @@ impl Session {
     pub fn overlay_xattr_prefix(&self) -> &'static str {
         match self.snapshotter {
             Snapshotter::OverlayUserxattr => "user.overlay.",
+            Snapshotter::Copy => "user.cooper.",
             Snapshotter::Overlay | Snapshotter::None => "trusted.overlay.",
         }
     }
@@ -142,6 +147,7 @@ impl Session {
     pub fn opaque_mark(&self) -> &'static [u8] {
         match self.overlay_xattr_prefix() {
             "user.overlay." => b"user.overlay.opaque",
+            "user.cooper." => marks::OWN_OPAQUE,
             _ => b"trusted.overlay.opaque",
         }
     }

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{Mode as FileMode, openat};
 
 use crate::error::{Doing, Error};
+use crate::layer::marks;
 use crate::lease::Lease;
 use crate::overlay::{self, Parts};
 use crate::protocol::{Downgrade, Mode, Snapshotter};
@@ -24,13 +25,13 @@ pub fn find(
     let all = candidates(mode);
     let asked = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty());
     if let Some(asked) = &asked
-        && !["overlay"].contains(&asked.as_str())
+        && !["overlay", "copy"].contains(&asked.as_str())
     {
         return Err(Error::user(
             "ARG_INVALID",
             format!("{VARIABLE} is \"{asked}\", which is no snapshotter"),
         )
-        .hint("only \"overlay\" is known"));
+        .hint("one of \"overlay\", \"copy\""));
     }
     for &snapshotter in all
         .iter()
@@ -59,15 +60,17 @@ pub fn find(
 fn name(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Overlay | Snapshotter::OverlayUserxattr => "overlay",
+        Snapshotter::Copy => "copy",
         Snapshotter::None => "none",
     }
 }
 
 fn candidates(mode: Mode) -> &'static [Snapshotter] {
     match mode {
-        Mode::Root => &[Snapshotter::Overlay],
-        Mode::Pod | Mode::Rootless | Mode::SingleId => &[Snapshotter::OverlayUserxattr],
-        Mode::Chroot | Mode::Unprivileged => &[],
+        Mode::Root => &[Snapshotter::Overlay, Snapshotter::Copy],
+        Mode::Pod | Mode::Rootless | Mode::SingleId => &[Snapshotter::OverlayUserxattr, Snapshotter::Copy],
+        Mode::Chroot => &[Snapshotter::Copy],
+        Mode::Unprivileged => &[],
     }
 }
 
@@ -77,6 +80,9 @@ fn attempt(lease: &Lease, snapshotter: Snapshotter) -> Result<(), Error> {
     for name in ["probe/lower", "probe/upper", "probe/work"] {
         make_directory(lease.temporary.as_fd(), name)?;
         directories.push(openat(&lease.temporary, name, DIRECTORY, FileMode::empty()).doing(|| "open a directory")?);
+    }
+    if snapshotter == Snapshotter::Copy {
+        return marks::try_own(&directories[1]).doing(|| "keep extended attributes");
     }
     let upper = Some((directories[1].as_fd(), directories[2].as_fd()));
     let temporary = lease.temporary.as_fd();

@@ -24,6 +24,11 @@ export interface LayerEntry {
 export async function lastLayer(root: string, manifest: string): Promise<ReadonlyMap<string, LayerEntry>> {
   const digest = (await layerDigests(root, manifest)).at(-1);
   if (!digest) throw new Error('the image has no layer');
+  return layerEntries(root, digest);
+}
+
+/** The entries of one layer, by name, in their order. */
+export async function layerEntries(root: string, digest: string): Promise<ReadonlyMap<string, LayerEntry>> {
   const entries = new Map<string, LayerEntry>();
   const tar = createReadStream(join(root, 'blobs', digest.replace(':', '/')))
     .pipe(createGunzip())

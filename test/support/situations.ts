@@ -30,7 +30,7 @@ const dockerCapabilities = [
 const plainContainer = ['setpriv', `--bounding-set=${dockerCapabilities.join(',')}`, '--inh-caps=-all', '--ambient-caps=-all'];
 
 /** Runs a script of the shell in a mount namespace of its own, as root, before the command. */
-const afterMounts = (script: string): string[] => ['unshare', '--mount', 'sh', '-ec', `${script}; exec "$@"`, 'sh'];
+export const afterMounts = (script: string): string[] => ['unshare', '--mount', 'sh', '-ec', `${script}; exec "$@"`, 'sh'];
 
 /** A user namespace with a range of ids of its own and, as in a pod, mounts of its own. */
 const podNamespaces = ['unshare', '--user', '--map-auto', '--map-root-user', '--mount'];

@@ -80,13 +80,9 @@ fn keep(session: &Session, writer: BlobWriter) -> Result<Descriptor, Error> {
 /// How snapshots of this session are written.
 pub fn form(session: &Session) -> Form {
     Form {
-        opaque: match session.snapshotter {
-            Snapshotter::Overlay => Some(b"trusted.overlay.opaque"),
-            Snapshotter::OverlayUserxattr => Some(b"user.overlay.opaque"),
-            Snapshotter::None => None,
-        },
+        opaque: (session.snapshotter != Snapshotter::None).then(|| session.opaque_mark()),
         owners: session.mode != Mode::Unprivileged && !session.mode.emulates_ids(),
-        devices: session.mode == Mode::Root,
+        devices: matches!(session.mode, Mode::Root | Mode::Chroot),
     }
 }
 

@@ -27,6 +27,15 @@ pub fn limit_files(root: &OwnedFd, epoch: i64) -> Result<(), Error> {
     limit(root, b".", &stat, epoch)
 }
 
+/// Of one path.
+pub fn limit_path(root: &OwnedFd, at: &[u8], epoch: i64) -> Result<(), Error> {
+    let (parent, name) = path::split(at);
+    let doing = || format!("stat \"{}\" of a snapshot", path::show(at));
+    let parent = open_beneath(root, parent, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).doing(doing)?;
+    let stat = statat(&parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
+    limit(&parent, name, &stat, epoch)
+}
+
 fn limit_below(directory: impl AsFd, epoch: i64) -> Result<(), Error> {
     let names = names(&directory).doing(|| "list a directory of a snapshot")?;
     for name in &names {

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod inflate;
 pub mod layout;
 pub mod leak;
+pub mod marks;
 pub mod pack;
 pub mod remove;
 pub mod requests;

@@ -31,6 +31,7 @@ pub fn pack(session: &Session, params: LayerPackParams, request: &RequestContext
     if let Some(stable) = &params.stable
         && let Some(older) = older_layer(session, request, stable, &made, params.form)?
     {
+        session.roots.forget(session, snapshot.id)?;
         snapshot.set_state(SnapshotState::Packed(older.diff_id.clone()));
         return Ok(result(older, true));
     }

@@ -1,5 +1,5 @@
-//! Reads a directory in overlay form (a snapshot's files) as the entries of a layer: char device 0:0 is a whiteout, an xattr marks an
-//! opaque directory. Sources: the kernel's Documentation/filesystems/overlayfs.rst, OCI image-spec layer.md.
+//! Reads a directory in overlay form (a snapshot's files) as the entries of a layer. What marks whiteouts and opaque directories: marks.rs.
+//! Sources: the kernel's Documentation/filesystems/overlayfs.rst, OCI image-spec layer.md.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,25 +9,22 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::content::Content;
 use super::layout::Item;
+use super::marks::{is_opaque, is_whiteout};
 use crate::error::{Doing, Error};
 use crate::index::entry::{Entry, Kind, Meta};
 use crate::index::path;
 use crate::tree::host::{Ident, describe, names, open_beneath};
 use crate::tree::xattr;
 
-/// The marks of an opaque directory: as root, and in a user namespace.
-pub const OPAQUE_MARKS: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
-
 /// All entries of a snapshot in the order of a walk, the root left out (but for an opaque one); sockets are skipped, as in Docker's layers.
 pub fn read_upper(root: Arc<OwnedFd>) -> Result<Vec<Item>, Error> {
     let mut found = Vec::new();
     let top = open_beneath(&*root, b"", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
     let top = top.doing(|| "open a snapshot")?;
-    if is_opaque(&top)? {
+    if is_opaque(&top).doing(|| "read an overlay mark")? {
         let mut entry = Entry::new(Vec::new(), Meta::new(Kind::Directory, 0o755));
         entry.opaque = true;
         found.push((entry, None));
@@ -54,7 +51,7 @@ fn walk(root: &OwnedFd, at: &[u8], directory: &OwnedFd) -> Result<Vec<Found>, Er
         let opened = opened.doing(|| format!("open \"{}\" of a snapshot", path::show(&here)))?;
         let mut entry = entry;
         entry.meta.xattrs = read_xattrs(&opened, &here)?;
-        entry.opaque = is_opaque(&opened)?;
+        entry.opaque = is_opaque(&opened).doing(|| "read an overlay mark")?;
         let mut found = vec![(entry, None)];
         found.extend(walk(root, &here, &opened)?);
         Ok(found)
@@ -73,9 +70,11 @@ fn read_entry(root: &OwnedFd, directory: &OwnedFd, name: &[u8], here: &[u8]) -> 
     let stat = rustix::fs::statat(directory, os_name, AtFlags::SYMLINK_NOFOLLOW);
     let stat = stat.doing(|| format!("stat \"{}\" of a snapshot", path::show(here)))?;
     let (mut meta, ident) = describe(directory, os_name, &stat)?;
+    if is_whiteout(root, here, &stat).doing(|| "read an overlay mark")? {
+        return Ok(Some((Entry::new(here.to_vec(), Meta::new(Kind::Whiteout, 0)), ident)));
+    }
     match meta.kind {
         Kind::Socket => return Ok(None),
-        Kind::Char if meta.device == (0, 0) => meta = Meta::new(Kind::Whiteout, 0),
         Kind::File => {
             let file = open_beneath(root, here, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty());
             let file = file.doing(|| format!("open \"{}\" of a snapshot", path::show(here)))?;
@@ -88,18 +87,6 @@ fn read_entry(root: &OwnedFd, directory: &OwnedFd, name: &[u8], here: &[u8]) -> 
 
 fn read_xattrs(file: impl AsFd, here: &[u8]) -> Result<crate::index::entry::Xattrs, Error> {
     xattr::read(file).doing(|| format!("read the extended attributes of \"{}\"", path::show(here)))
-}
-
-/// Whether a directory of a snapshot hides what is below it.
-pub fn is_opaque(directory: &OwnedFd) -> Result<bool, Error> {
-    for name in OPAQUE_MARKS {
-        match xattr::get(directory, name) {
-            Ok(value) if value == b"y" => return Ok(true),
-            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => {}
-            Err(error) => return Err(error).doing(|| "read an overlay mark"),
-        }
-    }
-    Ok(false)
 }
 
 /// The first name of a file holds its content, the others become hard links to it.

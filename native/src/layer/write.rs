@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::content::Opened;
 use super::layout::Item;
+use super::marks;
 use crate::error::{Doing, Error};
 use crate::index::entry::{Entry, Kind, Meta};
 use crate::index::path;
@@ -21,7 +22,7 @@ use crate::tree::xattr;
 /// How what a layer says is put on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
-    /// `trusted.overlay.opaque` or `user.overlay.opaque`; None where whiteouts and marks are not wanted.
+    /// Which of marks.rs; None where whiteouts and marks are not wanted.
     pub opaque: Option<&'static [u8]>,
     /// Whether ids are set. Without the right to, everything belongs to the caller.
     pub owners: bool,
@@ -102,14 +103,20 @@ pub fn write_special(root: &OwnedFd, entry: &Entry, form: Form) -> Result<(), Er
     let device = rustix::fs::makedev(meta.device.0, meta.device.1);
     let made = match meta.kind {
         Kind::Symlink => rustix::fs::symlinkat(OsStr::from_bytes(&meta.link), &parent, name),
-        Kind::Whiteout if form.opaque.is_none() => return Ok(()),
-        Kind::Whiteout => rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, Mode::empty(), 0),
+        Kind::Whiteout => match form.opaque {
+            Some(mark) => marks::make_whiteout(&parent, name.as_bytes(), mark),
+            None => return Ok(()),
+        },
         Kind::Fifo => rustix::fs::mknodat(&parent, name, FileType::Fifo, Mode::RUSR, 0),
         Kind::Char if form.devices => rustix::fs::mknodat(&parent, name, FileType::CharacterDevice, Mode::RUSR, device),
         Kind::Block if form.devices => rustix::fs::mknodat(&parent, name, FileType::BlockDevice, Mode::RUSR, device),
         _ => return Ok(()),
     };
-    made.doing(|| doing("make", at))?;
+    match made {
+        // A container may be allowed some devices only: it stands in the index, as in a user namespace.
+        Err(Errno::PERM) if matches!(meta.kind, Kind::Char | Kind::Block) => return Ok(()),
+        made => made.doing(|| doing("make", at))?,
+    }
     if meta.kind == Kind::Whiteout {
         return Ok(());
     }

@@ -33,9 +33,9 @@ use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
-use crate::overlay;
 use crate::protocol::{Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams};
 use crate::session::{Session, Snapshot, SnapshotState};
+use crate::snapshots::root as roots;
 
 use process::Supervisors;
 use pump::{Outcome, Streams};
@@ -57,18 +57,19 @@ pub struct Containers {
     connections: socket::Connections,
 }
 
-/// The upper directory of a running container; thrown away unless it is kept.
+/// The upper directory of a running container; thrown away unless it is kept. Where no overlay is mounted, also its root.
 struct Upper<'a> {
     session: &'a Session,
     snapshot: Arc<Snapshot>,
+    directory: Option<roots::Directory>,
     kept: bool,
 }
 
 impl Drop for Upper<'_> {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = self.session.discard_snapshot(&self.snapshot)
-        {
+        let snapshot = (!self.kept).then(|| self.session.discard_snapshot(&self.snapshot));
+        let directory = self.directory.take().map(|directory| directory.discard(self.session));
+        for error in snapshot.into_iter().chain(directory).filter_map(Result::err) {
             eprintln!("cooper-worker: {error}");
         }
     }
@@ -88,9 +89,11 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let mut upper = Upper {
         session,
         snapshot,
+        directory: None,
         kept: false,
     };
-    let root = overlay::mount_active(session, &params.root, &upper.snapshot)?;
+    let roots::Root { place: root, directory } = roots::open(session, &params.root, &upper.snapshot, &request.cancel)?;
+    upper.directory = directory;
     let attachment = session.network.attach(&params, request)?;
     let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
     let (streams, stdio) = Streams::open(params.stdin)?;
@@ -113,7 +116,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     request.cancel.check()?;
     let exit_code = outcome.exit_code();
     let snapshot = if params.commit && exit_code == 0 {
-        Some(commit(session, &mut upper, &outcome, params.epoch_seconds)?)
+        Some(commit(session, &mut upper, &outcome, &params)?)
     } else {
         None
     };
@@ -170,16 +173,33 @@ fn commit(
     session: &Session,
     upper: &mut Upper<'_>,
     outcome: &Outcome,
-    epoch: Option<i64>,
+    params: &SandboxParams,
 ) -> Result<crate::digest::SnapshotID, Error> {
-    stub::remove(&upper.snapshot.fs, &outcome.stubs)?;
+    match &mut upper.directory {
+        None => stub::remove(&upper.snapshot.fs, &outcome.stubs)?,
+        Some(directory) => {
+            stub::remove_stubs(&directory.files, &outcome.stubs)?;
+            let touched: Vec<_> = outcome
+                .stubs
+                .touched
+                .iter()
+                .map(|touched| touched.path.clone())
+                .collect();
+            directory.write_changes(session, &upper.snapshot, &touched, params.epoch_seconds)?;
+        }
+    }
     // Here, before the next step can see a time, and not when it is packed beside that step.
-    if let Some(epoch) = epoch {
+    if let Some(epoch) = params.epoch_seconds {
         epoch::limit_files(&upper.snapshot.fs, epoch)?;
     }
     session.discard_temporary(&format!("{}/work", upper.snapshot.name))?;
     upper.snapshot.set_state(SnapshotState::Committed);
     upper.kept = true;
+    if let Some(directory) = upper.directory.take() {
+        session
+            .roots
+            .keep(session, &params.root, upper.snapshot.id, directory)?;
+    }
     Ok(upper.snapshot.id)
 }
 

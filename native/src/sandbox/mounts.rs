@@ -9,9 +9,9 @@ use rustix::mount::MountAttrFlags;
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::network::Attachment;
-use crate::overlay;
 use crate::protocol::{Access, MountType, SandboxMount, SandboxParams};
 use crate::session::{DIRECTORY, Session};
+use crate::snapshots::root as snapshots;
 use crate::store::make_directory;
 
 use super::cache;
@@ -184,12 +184,8 @@ fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> 
         return Ok(());
     }
     let whole = match (&mount.chain, &mount.selection) {
-        (Some(chain), None) if mount.readonly => overlay::mount_chain(session, chain)?,
-        (Some(chain), None) => {
-            let upper = session.new_snapshot()?;
-            prepared.folders.push(upper.name.clone());
-            overlay::mount_active(session, chain, &upper)?
-        }
+        (Some(chain), None) if mount.readonly => snapshots::mount_chain(session, chain)?,
+        (Some(chain), None) => snapshots::mount_scratch(session, chain, &mut prepared.folders)?,
         (None, Some(selection)) => {
             let (_, folder) = prepared.folder("bind")?;
             fchmod(&folder, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a folder")?;

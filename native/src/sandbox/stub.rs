@@ -14,9 +14,7 @@ use super::spec::{Stubs, Touched};
 
 /// The program may have put anything in the place of a stub or its parents, so nothing is followed, and only what is as we made it goes.
 pub fn remove(upper: &OwnedFd, stubs: &Stubs) -> Result<(), Error> {
-    for path in stubs.made.iter().rev() {
-        remove_stub(upper, path)?;
-    }
+    remove_stubs(upper, stubs)?;
     // The deepest first: a parent is empty only when its child is gone.
     let mut touched: Vec<_> = stubs.touched.iter().collect();
     touched.sort_by_key(|directory| std::cmp::Reverse(directory.path.matches('/').count()));
@@ -24,6 +22,11 @@ pub fn remove(upper: &OwnedFd, stubs: &Stubs) -> Result<(), Error> {
         remove_copy(upper, directory)?;
     }
     Ok(())
+}
+
+/// The stubs alone: in a directory that is no copy nothing else was made for them.
+pub fn remove_stubs(root: &OwnedFd, stubs: &Stubs) -> Result<(), Error> {
+    stubs.made.iter().rev().try_for_each(|path| remove_stub(root, path))
 }
 
 fn open_parent(upper: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, Error> {

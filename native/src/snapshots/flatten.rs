@@ -99,7 +99,7 @@ fn make(session: &Session, layers: &[LayerRef], name: &Digest) -> Result<OwnedFd
     }
     let (folder, files) = commit::new_folder(session)?;
     let opaque = session.opaque_mark();
-    let made = write::write(&Stack(&parts), &files, How::Link { opaque }, None)
+    let made = write::write(&Stack(&parts), &files, How::Block { opaque }, None)
         .and_then(|()| commit::place_directory(session, &folder, "blocks", name));
     if made.is_err() {
         // The first error counts; the lease's sweep takes what stays.

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, statat};
 
 use crate::error::{Doing, Error};
 use crate::index::path;
-use crate::layer::upper::is_opaque;
+use crate::layer::marks;
 use crate::tree::host::{names, open_beneath};
 
 /// Layers, base first.
@@ -84,15 +84,18 @@ impl Stack<'_> {
     }
 
     fn read(&self, layer: usize, at: &[u8], directory: &OwnedFd, name: &[u8]) -> Result<Shown, Error> {
-        let stat = statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
-            .doing(|| format!("stat \"{}\" of a layer", path::show(&path::join(at, name))))?;
-        let what = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::CharacterDevice if stat.st_rdev == 0 => What::Whiteout,
-            FileType::Directory => What::Directory(Members {
+        let here = path::join(at, name);
+        let doing = || format!("stat \"{}\" of a layer", path::show(&here));
+        let stat = statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
+        let what = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            What::Directory(Members {
                 layers: vec![layer],
-                opaque: is_opaque(&self.open(layer, &path::join(at, name))?)?,
-            }),
-            _ => What::Leaf(layer),
+                opaque: marks::is_opaque(&self.open(layer, &here)?).doing(doing)?,
+            })
+        } else if marks::is_whiteout(&self.0[layer], &here, &stat).doing(doing)? {
+            What::Whiteout
+        } else {
+            What::Leaf(layer)
         };
         Ok(Shown { stat, what })
     }

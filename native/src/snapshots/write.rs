@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, linkat, mkdirat, mknodat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, XattrFlags, linkat, mkdirat};
 use rustix::io::Errno;
 
 use super::clone;
@@ -15,18 +15,18 @@ use super::stack::{Members, Shown, Stack, What};
 use crate::context::{CancelToken, lock};
 use crate::error::{Doing, Error};
 use crate::index::path;
+use crate::layer::marks;
 use crate::tree::host::open_beneath;
 
 /// How files come into the new directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// Other names of the same files: for what is never written in place. Whiteouts and marks are kept.
-    Link {
-        /// The mark of an opaque directory.
-        opaque: &'static [u8],
-    },
-    /// Files of its own. The stack stands on nothing, so whiteouts have done their work.
-    Copy,
+    /// Other names of the same files, for what is never written in place, with whiteouts and this mark of opaque directories.
+    Block { opaque: &'static [u8] },
+    /// The same for a stack that stands on nothing, where whiteouts have done their work.
+    Links,
+    /// Files of its own, of such a stack.
+    Copies,
 }
 
 /// Writes to an empty directory, whose own attributes stay.
@@ -72,9 +72,13 @@ impl Writer<'_> {
     fn entry(&self, at: &[u8], name: &[u8], shown: &Shown, target: &OwnedFd) -> Result<(), Error> {
         let here = path::join(at, name);
         match &shown.what {
-            What::Whiteout if self.how == How::Copy => Ok(()),
-            What::Whiteout => whiteout(target, name).doing(|| doing("make a whiteout of", &here)),
-            What::Leaf(layer) if self.how == How::Copy && shown.stat.st_nlink > 1 => {
+            What::Whiteout => match self.how {
+                How::Block { opaque } => {
+                    marks::make_whiteout(target, name, opaque).doing(|| doing("make a whiteout of", &here))
+                }
+                How::Links | How::Copies => Ok(()),
+            },
+            What::Leaf(layer) if self.how == How::Copies && shown.stat.st_nlink > 1 => {
                 lock(&self.links).insert(here, (*layer, shown.stat));
                 Ok(())
             }
@@ -92,7 +96,7 @@ impl Writer<'_> {
         let (parent, name) = path::split(at);
         let name = OsStr::from_bytes(name);
         let (source, target) = (self.stack.open(layer, parent)?, self.open(parent)?);
-        if let How::Link { .. } = self.how {
+        if self.how != How::Copies {
             match linkat(&source, name, &target, name, AtFlags::empty()) {
                 Ok(()) => return Ok(()),
                 // A file can have so many names only (65,000 on ext4), or none but its own: then it is copied.
@@ -115,7 +119,7 @@ impl Writer<'_> {
             let source = self.stack.open(top, at)?;
             clone::attributes(&source, &target, stat).doing(|| doing("set the attributes of", at))?;
         }
-        if let How::Link { opaque } = self.how
+        if let How::Block { opaque } = self.how
             && members.opaque
         {
             rustix::fs::fsetxattr(&target, opaque, b"y", XattrFlags::empty()).doing(|| doing("mark", at))?;
@@ -149,12 +153,6 @@ impl Writer<'_> {
         }
         Ok(())
     }
-}
-
-/// As overlayfs knows them.
-pub fn whiteout(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
-    let name = OsStr::from_bytes(name);
-    mknodat(directory, name, FileType::CharacterDevice, Mode::empty(), 0)
 }
 
 fn doing(what: &str, at: &[u8]) -> String {
