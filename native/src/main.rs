@@ -12,6 +12,7 @@ mod export;
 mod golden;
 mod handle;
 mod hello;
+mod idmap;
 mod index;
 mod layer;
 mod lease;

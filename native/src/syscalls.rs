@@ -1,5 +1,7 @@
 //! The kernel calls that have no safe form elsewhere: thin, over owned and borrowed descriptors. The only file with `unsafe`.
 
+pub mod notification;
+
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -154,6 +156,24 @@ pub fn execute(path: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> io::E
     // SAFETY: both lists end with null, and all strings live through the call.
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Ends this process by a signal, unless it ends before by itself.
+pub fn end_after(seconds: u32) {
+    // SAFETY: touches no memory; the signal's default action ends the process.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::alarm(seconds);
+    }
+}
+
+/// mknodat with its arguments as a program gave them: type and permissions, and the number in the kernel's own form.
+pub fn make_node(directory: BorrowedFd<'_>, name: &CStr, mode: u32, device: u32) -> rustix::io::Result<()> {
+    // SAFETY: the name lives through the call.
+    let made = unsafe { libc::syscall(libc::SYS_mknodat, directory.as_raw_fd(), name.as_ptr(), mode, device) };
+    check(made)
+        .map(drop)
+        .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
 }
 
 /// Ends at once, without running anything at exit: for a forked child.

@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::fs::{Gid, Mode, Uid, fchown, fstat};
 use rustix::io::Errno;
@@ -17,6 +18,7 @@ use crate::protocol::WorkerError;
 use crate::syscalls;
 
 use super::capabilities;
+use super::notify;
 use super::root;
 use super::seccomp;
 use super::spec::{STDIO, Spec, Stubs};
@@ -41,8 +43,15 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Becomes the program. Returns only when that failed, after reporting it.
-pub fn run(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>, mut report: File) {
-    let answer = prepare(spec, descriptors, filter, &report).and_then(|environment| execute(spec, &environment));
+pub fn run(
+    spec: &Spec,
+    descriptors: Vec<OwnedFd>,
+    filter: Option<&seccomp::Compiled>,
+    mut report: File,
+    supervisor: &UnixStream,
+) {
+    let answer =
+        prepare(spec, descriptors, filter, &report, supervisor).and_then(|environment| execute(spec, &environment));
     let line = match answer {
         Ok(not_executed) => not_executed,
         Err(error) => Report::Failed(error.to_wire()),
@@ -63,6 +72,7 @@ fn prepare(
     descriptors: Vec<OwnedFd>,
     filter: Option<&seccomp::Compiled>,
     mut report: &File,
+    supervisor: &UnixStream,
 ) -> Result<Vec<CString>, Error> {
     rustix::process::setsid().doing(|| "start a session")?;
     // A setuid program clears this; then the supervisor's watch over the worker is what remains.
@@ -86,6 +96,9 @@ fn prepare(
     }
     take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
+    if !spec.services.is_empty() {
+        notify::install(&spec.services, supervisor)?;
+    }
     // The filter needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
     if let Some(filter) = filter {
         syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;

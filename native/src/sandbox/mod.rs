@@ -9,6 +9,7 @@ mod files;
 mod init;
 mod mask;
 mod mounts;
+mod notify;
 mod process;
 mod pump;
 mod root;
@@ -245,6 +246,7 @@ fn spec_of(
                 readonly: mount.readonly,
             })
             .collect(),
+        services: Vec::new(),
     })
 }
 

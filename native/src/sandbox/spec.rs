@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::WorkerError;
 
+use super::notify::Service;
 use super::security::Security;
 
 /// Places of the first descriptors of a spec; `Spec.mounts` has the places of the rest.
@@ -27,6 +28,8 @@ pub struct Spec {
     pub insecure: bool,
     pub security: Security,
     pub mounts: Vec<Mount>,
+    /// System calls that the supervisor answers.
+    pub services: Vec<Service>,
 }
 
 /// One mount of the container, besides those that all have.

@@ -17,6 +17,7 @@ use crate::syscalls;
 
 use super::channel::{receive, send};
 use super::init::{self, Report};
+use super::notify::Notifier;
 use super::seccomp::{self, Filter};
 use super::spec::{Answer, Spec, Stubs};
 
@@ -44,12 +45,20 @@ pub fn main() -> Result<(), Error> {
         Filter::Program(compiled) => Some(compiled.load()),
     };
     match start(&spec, descriptors, filter.as_ref()) {
-        Ok((child, answer)) => attend(&socket, child, answer),
+        Ok(container) => attend(&socket, container),
         Err(error) => send(&socket, &Answer::Failed(error.to_wire()), &[]),
     }
 }
 
-fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>) -> Result<(Pid, Answer), Error> {
+/// What was started.
+struct Container {
+    first: Pid,
+    answer: Answer,
+    /// Where it has calls that are answered.
+    notifier: Option<Notifier>,
+}
+
+fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>) -> Result<Container, Error> {
     if let Some(place) = spec.network {
         let namespace = descriptors
             .get(place)
@@ -60,22 +69,37 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
     let namespaces =
         libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "make a pipe")?;
+    let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
     match syscalls::clone_process(namespaces).doing(|| "make namespaces")? {
         None => {
-            drop(reading);
-            init::run(spec, descriptors, filter, File::from(writing));
+            drop((reading, ours));
+            init::run(spec, descriptors, filter, File::from(writing), &theirs);
             syscalls::exit_now(125)
         }
-        Some(child) => {
-            drop((writing, descriptors));
-            match read_report(reading) {
-                Ok(answer) => Ok((child, answer)),
-                Err(error) => {
-                    syscalls::wait(child).doing(|| "wait for a container")?;
-                    Err(error)
-                }
-            }
+        Some(first) => {
+            drop((writing, theirs, descriptors));
+            let started = read_report(reading).and_then(|answer| {
+                let notifier = take_notifier(spec, &answer, &ours, first)?;
+                Ok(Container {
+                    first,
+                    answer,
+                    notifier,
+                })
+            });
+            started.or_else(|error| {
+                // Its program may run already.
+                rustix::process::kill_process(first, Signal::KILL).doing(|| "kill a container")?;
+                syscalls::wait(first).doing(|| "wait for a container")?;
+                Err(error)
+            })
         }
+    }
+}
+
+fn take_notifier(spec: &Spec, answer: &Answer, socket: &UnixStream, first: Pid) -> Result<Option<Notifier>, Error> {
+    match answer {
+        Answer::Started(_) if !spec.services.is_empty() => Notifier::take(&spec.services, socket, first).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -98,14 +122,19 @@ fn read_report(pipe: OwnedFd) -> Result<Answer, Error> {
     }
 }
 
-fn attend(socket: &UnixStream, child: Pid, answer: Answer) -> Result<(), Error> {
-    let pidfd = pidfd_open(child, PidfdFlags::empty()).doing(|| "open a container")?;
+fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
+    let Container {
+        first,
+        answer,
+        notifier,
+    } = container;
+    let pidfd = pidfd_open(first, PidfdFlags::empty()).doing(|| "open a container")?;
     if send(socket, &answer, &[pidfd.as_fd()]).is_ok() {
-        wait_for_end(socket, &pidfd)?;
+        wait_for_end(socket, &pidfd, notifier)?;
     } else {
         kill(&pidfd)?;
     }
-    let ended = syscalls::wait(child).doing(|| "wait for a container")?;
+    let ended = syscalls::wait(first).doing(|| "wait for a container")?;
     let answer = Answer::Ended {
         status: ended.status,
         max_rss_bytes: ended.max_rss_bytes,
@@ -118,9 +147,12 @@ fn attend(socket: &UnixStream, child: Pid, answer: Answer) -> Result<(), Error> 
 }
 
 /// The worker says nothing after the spec: what comes on the socket is its end.
-fn wait_for_end(socket: &UnixStream, pidfd: &OwnedFd) -> Result<(), Error> {
+fn wait_for_end(socket: &UnixStream, pidfd: &OwnedFd, mut notifier: Option<Notifier>) -> Result<(), Error> {
     loop {
-        let mut waiting = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(socket, PollFlags::IN)];
+        let mut waiting = vec![PollFd::new(pidfd, PollFlags::IN), PollFd::new(socket, PollFlags::IN)];
+        if let Some(notifier) = &notifier {
+            waiting.push(PollFd::from_borrowed_fd(notifier.listener(), PollFlags::IN));
+        }
         match poll(&mut waiting, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).doing(|| "wait for a container"),
@@ -130,6 +162,15 @@ fn wait_for_end(socket: &UnixStream, pidfd: &OwnedFd) -> Result<(), Error> {
         }
         if !waiting[1].revents().is_empty() {
             return kill(pidfd);
+        }
+        let calls = waiting.get(2).map(PollFd::revents).unwrap_or(PollFlags::empty());
+        drop(waiting);
+        if calls.contains(PollFlags::IN) {
+            let served = notifier.as_mut().map_or(Ok(()), Notifier::serve);
+            served.or_else(|error| kill(pidfd).and(Err(error)))?;
+        } else if !calls.is_empty() {
+            // Nobody is left who could call.
+            notifier = None;
         }
     }
 }

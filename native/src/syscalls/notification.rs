@@ -1,0 +1,119 @@
+//! Seccomp user notification: system calls of a container that its supervisor answers. Source: seccomp_unotify(2).
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use super::{Instruction, check};
+
+/// A system call that waits for its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Notification {
+    /// Names it, as long as its caller waits.
+    pub id: u64,
+    /// The calling thread, as our pid namespace has it.
+    pub thread: u32,
+    /// `AUDIT_ARCH_…`: what the number means.
+    pub architecture: u32,
+    pub number: u32,
+    pub arguments: [u64; 6],
+}
+
+/// What the kernel fills: it may know longer ones than we do.
+#[repr(C)]
+struct Room {
+    notification: libc::seccomp_notif,
+    spare: [u64; 16],
+}
+
+/// Loads a filter and gives the descriptor on which its notifications come. Needs CAP_SYS_ADMIN in our user namespace.
+pub fn load_listening_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
+    // A caller whose call was received is woken by nothing but its death: what was made once is not asked for again. Before 5.19 the
+    // kernel does not know that.
+    let wanted = [
+        libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+        libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    ];
+    let length = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let filter = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
+    let mut last = io::Error::from_raw_os_error(libc::EINVAL);
+    for flags in wanted {
+        // SAFETY: the kernel reads `len` instructions and writes none.
+        let made = unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                flags,
+                &raw const filter,
+            )
+        };
+        match check(made) {
+            // SAFETY: the kernel made it for us, close-on-exec, and nobody else knows it.
+            Ok(descriptor) => return Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) }),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+/// The next call; `None` when its caller was killed meanwhile.
+pub fn receive(listener: BorrowedFd<'_>) -> io::Result<Option<Notification>> {
+    // SAFETY: plain data, and the kernel wants zeroes.
+    let mut room: Room = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live value that is longer than what any kernel writes.
+    let got = check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut room) }.into());
+    match got {
+        Ok(_) => {}
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let libc::seccomp_notif { id, pid, data, .. } = room.notification;
+    Ok(Some(Notification {
+        id,
+        thread: pid,
+        architecture: data.arch,
+        number: data.nr as u32,
+        arguments: data.args,
+    }))
+}
+
+/// Whether the caller still waits: then its thread id is still its own.
+pub fn is_waiting(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the pointer is to a live number.
+    let asked = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) };
+    asked == 0
+}
+
+/// The call is answered: with a value, with an error, or by the kernel as if there were no filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Value(i64),
+    Error(i32),
+    Continue,
+}
+
+pub fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::Result<()> {
+    let (val, error, flags) = match answer {
+        Answer::Value(value) => (value, 0, 0),
+        Answer::Error(number) => (0, -number, 0),
+        Answer::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+    };
+    let response = libc::seccomp_notif_resp { id, val, error, flags };
+    // SAFETY: the pointer is to a live value of the right type.
+    let sent = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw const response,
+        )
+    };
+    match check(sent.into()) {
+        Ok(_) => Ok(()),
+        // It was killed meanwhile.
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
