@@ -36,6 +36,8 @@ export interface BuildOptions {
   readonly network?: NetworkMode;
   /** Lines of /etc/hosts in every RUN, besides the usual ones. */
   readonly addHosts?: readonly HostOption[];
+  /** What each RUN may use. */
+  readonly resources?: ResourceOptions;
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];
   /** Other walls for every RUN. They are no part of any key: what a step gave with others is taken. */
@@ -80,6 +82,27 @@ export interface HostOption {
   readonly name: string;
   /** IPv4 or IPv6, without brackets. */
   readonly ip: string;
+}
+
+/** What a container may use. Where a limit cannot be had, what needs it fails with LIMIT_UNAVAILABLE. */
+export interface ResourceOptions {
+  readonly limits?: {
+    readonly memoryBytes?: number;
+    /** Memory and swap together; -1 is no limit. Default: twice the memory. */
+    readonly memorySwapBytes?: number;
+    /** Millionths of a processor. */
+    readonly cpus?: number;
+    readonly cpuShares?: number;
+    /** `0-2,4`. */
+    readonly cpusetCpus?: string;
+    readonly pids?: number;
+  };
+  /** A path from the root of the machine's cgroups. */
+  readonly cgroupParent?: string;
+  /** Size of /dev/shm. */
+  readonly shmBytes?: number;
+  /** By Docker's names; -1 is no limit. */
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
 }
 
 /** `--allow`. */

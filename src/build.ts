@@ -159,6 +159,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const secretDigests = await digestsOf(secrets, options.secrets ?? [], session.store);
   const agents = await agentsOf(options);
   const wanted = wantedParts(options);
+  const { resources = {} } = options;
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
   const graph = await executeGraph(
     planned,
@@ -168,6 +169,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
       remote,
       ignored,
       agents,
+      resources,
       secrets: new Set(secrets.keys()),
       secretDigests,
       security,

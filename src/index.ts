@@ -1,7 +1,15 @@
 // The library: what `import … from 'cooper'` gives.
 
 export { type Build, type BuildResult, build } from './build.ts';
-export type { AnnotationOption, BuildOptions, HostOption, OutputOption, Permission, SecretOption } from './build-options.ts';
+export type {
+  AnnotationOption,
+  BuildOptions,
+  HostOption,
+  OutputOption,
+  Permission,
+  ResourceOptions,
+  SecretOption,
+} from './build-options.ts';
 export { BuildError } from './diagnostics/build-error.ts';
 export { codes, type ErrorCode } from './diagnostics/codes.ts';
 export type { SourceRange } from './diagnostics/source-range.ts';

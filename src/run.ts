@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
-import type { SecurityOptions } from './build-options.ts';
+import type { ResourceOptions, SecurityOptions } from './build-options.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
+import { memoryOf } from './execute/run-error.ts';
 import type { NetworkMode } from './graph/spec.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { ContainerConfig } from './oci/image-config.ts';
@@ -34,6 +35,7 @@ export interface RunOptions {
   readonly security?: SecurityOptions;
   /** The whole bounding set, as `CAP_CHOWN`, with `ALL` those that there are; Docker's default set without it. */
   readonly capabilities?: readonly string[];
+  readonly resources?: ResourceOptions;
   /** Caller's environment for the registry, where the image has to be pulled. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The program may write more when the promise is fulfilled. */
@@ -63,6 +65,7 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
     onEvent: (event) => event.type === 'warning' && options.onWarning(event.message),
     onStream: (stream) => void forwardSignals(worker, stream, options.signals),
   });
+  if (result.oom) options.onWarning(`the container ran out of memory: ${memoryOf(result, options.resources?.limits)}`);
   return { exitCode: result.exitCode, ...(result.signal !== undefined && { signal: result.signal }) };
 }
 
@@ -100,6 +103,7 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
     ports: options.ports,
     commit: false,
     stdin: false,
+    ...options.resources,
   };
 }
 

@@ -1,10 +1,10 @@
 //! What `cooper doctor` shows: what this machine allows, found by trying, and what to do about the rest.
 
 use std::fs;
-use std::path::Path;
 
 use crate::error::Error;
 use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Downgrade, Mode, Snapshotter};
+use crate::sandbox::cgroup;
 use crate::session::Session;
 use crate::userns;
 
@@ -17,7 +17,7 @@ pub fn doctor(session: &Session) -> Result<DoctorResult, Error> {
         user_namespaces(),
         network(session),
         seccomp(),
-        cgroups(),
+        cgroup::doctor(),
     ]);
     Ok(DoctorResult { checks })
 }
@@ -170,19 +170,4 @@ fn seccomp() -> DoctorCheck {
             Some("containers need CONFIG_SECCOMP_FILTER"),
         )
     }
-}
-
-/// Only for limits: without them a step runs all the same.
-fn cgroups() -> DoctorCheck {
-    let root = Path::new("/sys/fs/cgroup");
-    let detail = if root.join("cgroup.controllers").exists() {
-        "version 2"
-    } else if root.join("unified/cgroup.procs").exists() {
-        "version 1 and 2 (hybrid)"
-    } else if root.join("memory").exists() {
-        "version 1"
-    } else {
-        return check("cgroups", CheckState::Degraded, "none", None);
-    };
-    check("cgroups", CheckState::Ok, detail, None)
 }

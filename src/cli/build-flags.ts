@@ -7,6 +7,7 @@ import type { Platform } from '../oci/platform.ts';
 import { familiarReference, parseReference } from '../oci/reference.ts';
 import { type ProgressMode, progressModes } from '../progress/renderer.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
+import { defaultLimitFlags, type LimitFlags, limitFlags, unavailableLimitFlags } from './limit-flags.ts';
 import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
@@ -21,7 +22,7 @@ import { parseSecurityOption } from './values/security-option.ts';
 import { parseSsh } from './values/ssh.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
-export interface BuildFlags {
+export interface BuildFlags extends LimitFlags {
   readonly tags: string[];
   /** As typed: what it is relative to depends on the context. */
   file?: string;
@@ -52,6 +53,7 @@ export interface BuildFlags {
 }
 
 export const defaultBuildFlags = (): BuildFlags => ({
+  ...defaultLimitFlags(),
   tags: [],
   contexts: {},
   buildArgs: {},
@@ -171,6 +173,7 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     help: 'a line of /etc/hosts for every RUN; may be given several times',
     set: ({ addHosts }, text) => void addHosts.push(...parseHost(text)),
   },
+  ...limitFlags,
   {
     name: 'allow',
     value: 'PERMISSION',
@@ -259,23 +262,19 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'builder', hint: 'there is no builder to choose: cooper builds by itself' },
   { name: 'cache-from', hint: 'the cache is in the store; keep --root between builds' },
   { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
-  { name: 'cgroup-parent', hint: 'start cooper itself in that cgroup' },
   { name: 'compression', hint: 'layers are compressed with gzip' },
-  { name: 'cpus', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'debug', hint: 'use "cooper run" with an image of the stage before: --target' },
   { name: 'device', hint: 'do what needs the device in a container of the finished image' },
   { name: 'explain', hint: '"--progress plain" shows which steps the cache had' },
   { name: 'force-rm', hint: 'leave it out: no containers are kept' },
   { name: 'load', hint: 'leave it out: the image is always in the store' },
   { name: 'locked', hint: 'write FROM IMAGE@sha256:...' },
-  { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'policy', hint: 'write FROM IMAGE@sha256:...' },
   { name: 'provenance', hint: 'the image has no attestations' },
   { name: 'rm', hint: 'leave it out: no containers are kept' },
   { name: 'sbom', hint: 'the image has no attestations' },
-  { name: 'shm-size', hint: 'use RUN --mount=type=tmpfs,target=/dev/shm,size=SIZE' },
   { name: 'squash', hint: 'copy the result into a last stage FROM scratch' },
-  { name: 'ulimit', hint: 'use "ulimit" within the RUN' },
+  ...unavailableLimitFlags,
 ];
 
 function checkTag(text: string): string {

@@ -2,6 +2,7 @@ import type { SecurityOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { NetworkMode } from '../graph/spec.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
+import { defaultLimitFlags, type LimitFlags, limitFlags, pidsFlag, unavailableLimitFlags } from './limit-flags.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseCapability } from './values/capability.ts';
 import { parseNetwork } from './values/network.ts';
@@ -10,7 +11,7 @@ import { parseSecurityOption } from './values/security-option.ts';
 import { parseVolume, type VolumeMapping } from './values/volume.ts';
 
 /** What the options of `cooper run` say. */
-export interface RunFlags {
+export interface RunFlags extends LimitFlags {
   /** `NAME=value`, in the order given. */
   readonly env: string[];
   readonly volumes: VolumeMapping[];
@@ -28,6 +29,7 @@ export interface RunFlags {
 }
 
 export const defaultRunFlags = (): RunFlags => ({
+  ...defaultLimitFlags(),
   env: [],
   volumes: [],
   ports: [],
@@ -127,6 +129,8 @@ export const runFlags: readonly Flag<RunFlags>[] = [
       options.security = { ...options.security, ...parseSecurityOption(text, caller) };
     },
   },
+  ...limitFlags,
+  pidsFlag,
   { name: 'rm', help: 'always so: a container is gone when it ends', set: sets('remove') },
 ];
 
@@ -135,7 +139,6 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'interactive', short: 'i', hint: 'programs have no standard input yet: pass what they read with --volume', code: 'UNSUPPORTED' },
   { name: 'tty', short: 't', hint: 'programs have no terminal yet', code: 'UNSUPPORTED' },
   { name: 'add-host', hint: 'show an /etc/hosts of your own with --volume' },
-  { name: 'cpus', short: 'c', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'detach', short: 'd', hint: 'containers run in the foreground; put "&" behind the command' },
   { name: 'device', hint: "programs have Docker's default devices" },
   { name: 'dns', hint: 'show an /etc/resolv.conf of your own with --volume' },
@@ -146,7 +149,6 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'hostname', hint: 'use --name' },
   { name: 'init', hint: 'the program is process 1, as in Docker without --init' },
   { name: 'label', short: 'l', hint: 'containers are not kept, so nothing could be found by it' },
-  { name: 'memory', short: 'm', hint: 'start cooper itself in a cgroup that has the limit' },
   { name: 'mount', hint: 'use --volume' },
   { name: 'platform', hint: 'build or pull the image for the platform that you want' },
   { name: 'privileged', hint: 'give what the program needs: --cap-add, --security-opt' },
@@ -154,11 +156,10 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'pull', hint: 'use "cooper pull" first' },
   { name: 'read-only', hint: 'what a container writes is gone when it ends' },
   { name: 'restart', hint: 'containers run in the foreground, once' },
-  { name: 'shm-size', hint: 'programs have a /dev/shm of the default size' },
   { name: 'sig-proxy', hint: 'signals always go to the program' },
   { name: 'stop-signal', hint: 'signals go to the program as they come' },
   { name: 'tmpfs', hint: 'what a container writes is gone when it ends' },
-  { name: 'ulimit', hint: 'use "ulimit" in a shell of the container' },
+  ...unavailableLimitFlags,
   { name: 'volumes-from', hint: 'containers are not kept; use --volume with a directory' },
 ];
 

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { ResourceOptions } from '../build-options.ts';
 import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
@@ -27,6 +28,8 @@ export interface ExecuteContext {
   readonly agents: ReadonlyMap<string, () => Duplex>;
   /** Other walls than the usual ones, for every RUN. */
   readonly security: SandboxSecurity | undefined;
+  /** What each RUN may use. */
+  readonly resources: ResourceOptions;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

@@ -1,4 +1,3 @@
-import { BuildError } from '../diagnostics/build-error.ts';
 import type { ExecSpec, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import { type Field, field, makeKey } from '../solve/key.ts';
@@ -11,13 +10,14 @@ import { absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec
 import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, readySource, stack } from './filesystem.ts';
 import { mountContents, mountDefinitions, mountField } from './mount-keys.ts';
 import { OutputLog } from './output-log.ts';
+import { memoryOf, runError, stepOf } from './run-error.ts';
 
 /** Source: BuildKit, executor/oci, `defaultHostname`. */
 const defaultHostname = 'buildkitsandbox';
 
 /** RUN. */
 export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteContext): Op<Result> {
-  const own = execFields(spec);
+  const own = [...execFields(spec), ...resourceFields(context.resources)];
   return {
     limit: 'exec',
     cacheable: true,
@@ -69,6 +69,17 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   field('epoch', spec.epoch ?? null),
 ];
 
+/**
+ * Of what containers may use, that enters the key which BuildKit has in its (`ExecOp`: `Meta.Ulimit`, `Meta.CgroupParent`, and /dev/shm as a mount
+ * with a size), as a program can see it and do something else. Limits of memory, processors and processes are none of its, and are left out: they
+ * decide whether a step ends well, not what comes out. What was not asked for adds nothing.
+ */
+const resourceFields = ({ ulimits, shmBytes, cgroupParent }: ExecuteContext['resources']): readonly Field[] => [
+  ...(ulimits ? [field('ulimits', ulimits)] : []),
+  ...(shmBytes === undefined ? [] : [field('shm', shmBytes)]),
+  ...(cgroupParent === undefined ? [] : [field('cgroup parent', cgroupParent)]),
+];
+
 interface Ran extends SandboxResult {
   readonly snapshot: SnapshotID;
 }
@@ -106,6 +117,7 @@ async function execute(
       commit: true,
       ...(spec.epoch !== undefined && { epochSeconds: spec.epoch }),
       stdin: false,
+      ...context.resources,
     },
     {
       signal,
@@ -121,7 +133,8 @@ async function execute(
     },
   );
   log.end();
-  if (result.exitCode !== 0 || !result.snapshot) throw runError(vertex, spec, result, log.tail);
+  if (result.exitCode !== 0 || !result.snapshot) throw runError(vertex, spec, { result, tail: log.tail, limits: context.resources.limits });
+  if (result.oom) context.onWarning(`${stepOf(vertex)} ended well, but ${memoryOf(result, context.resources.limits)}`.trimStart());
   return { ...result, snapshot: result.snapshot };
 }
 
@@ -155,19 +168,4 @@ async function pack(
   layer.packed.catch(() => {});
   if (known) await committed;
   return { result, committed };
-}
-
-function runError(vertex: Vertex<Spec>, spec: ExecSpec, result: SandboxResult, tail: readonly string[]): BuildError {
-  const how = result.oom
-    ? 'ran out of memory'
-    : result.signal
-      ? `was ended by signal ${result.signal}`
-      : `ended with exit status ${result.exitCode}`;
-  const command = spec.argv.at(-1) ?? '';
-  const shown = command.length > 200 ? `${command.slice(0, 200)}…` : command;
-  return new BuildError('RUN_FAILED', `${vertex.name.match(/^\[[^\]]*\]/)?.[0] ?? ''} "${shown}" ${how}`.trimStart(), {
-    range: vertex.origin,
-    notes: tail,
-    hint: result.exitCode === 127 ? 'exit status 127: a program was not found in the image' : undefined,
-  });
 }

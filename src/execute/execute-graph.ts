@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import pLimit from 'p-limit';
+import type { ResourceOptions } from '../build-options.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { DiffID, Digest } from '../oci/digest.ts';
@@ -27,6 +28,7 @@ export interface ExecuteOptions {
   readonly secretDigests: ExecuteContext['secretDigests'];
   readonly agents: ExecuteContext['agents'];
   readonly security: ExecuteContext['security'];
+  readonly resources: ResourceOptions;
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
@@ -94,6 +96,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     secretDigests: options.secretDigests,
     agents: options.agents,
     security: options.security,
+    resources: options.resources,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),

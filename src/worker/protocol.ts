@@ -153,13 +153,38 @@ export interface SandboxParams {
   readonly epochSeconds?: number;
   /** The builder sends stdin as data frames; otherwise stdin is /dev/null. */
   readonly stdin: boolean;
+  /** A cgroup is made where one of these is asked for, or `cgroupParent`. What cannot be had fails with LIMIT_UNAVAILABLE. */
+  readonly limits?: SandboxLimits;
+  /** The cgroup to make it in: a path from the root of the machine's cgroups. Made where it is missing. */
+  readonly cgroupParent?: string;
+  /** Size of /dev/shm. */
+  readonly shmBytes?: number;
+  /** Resource limits by their Docker names (`nofile`); -1 is no limit. */
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+}
+
+export interface SandboxLimits {
+  readonly memoryBytes?: number;
+  /** Memory and swap together; -1 is no limit. Left out: twice the memory. */
+  readonly memorySwapBytes?: number;
+  /** Millionths of a processor. */
+  readonly cpus?: number;
+  /** 2 to 262144; 1024 is what a cgroup has that nobody asked it for. */
+  readonly cpuShares?: number;
+  /** A list of the kernel's: `0-2,4`. */
+  readonly cpusetCpus?: string;
+  readonly pids?: number;
 }
 
 export interface SandboxResult {
   /** 0..255; 128 + signal when a signal ended it. */
   readonly exitCode: number;
   readonly signal?: number;
+  /** A process was killed because memory was used up: the program itself, or one that it had started. */
   readonly oom: boolean;
+  /** The most that the container used at a time; only where it had a cgroup that counts memory. */
+  readonly peakMemoryBytes?: number;
+  /** Of the largest single process. */
   readonly maxRssBytes: number;
   readonly userMs: number;
   readonly systemMs: number;

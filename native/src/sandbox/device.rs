@@ -9,6 +9,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use crate::error::{Doing, Error};
 
 use super::root::{copy, filesystem, hang};
+use super::spec::Spec;
 use super::target::{Root, place};
 
 /// Name and numbers. Source: the kernel's admin-guide/devices.txt.
@@ -39,7 +40,7 @@ const LINKS: [(&str, &str); 6] = [
     ("ptmx", "pts/ptmx"),
 ];
 /// As Docker's default.
-const SHM_SIZE: &str = "67108864";
+const SHM_BYTES: u64 = 64 * 1024 * 1024;
 
 pub struct Devices {
     /// The tmpfs.
@@ -51,8 +52,8 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// `staging` is a place to hang a mount at for a moment.
-    pub fn prepare(user_namespace: bool, insecure: bool, staging: &str) -> Result<Self, Error> {
+    pub fn prepare(spec: &Spec) -> Result<Self, Error> {
+        let (user_namespace, insecure) = (spec.user_namespace, spec.insecure);
         let doing = || "make /dev";
         let plain = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
         let options = [("mode", Some("755")), ("size", Some("65536k"))];
@@ -76,7 +77,7 @@ impl Devices {
         let nodes = if user_namespace {
             copy_nodes(c"/dev")
         } else {
-            make_nodes(plain, staging)
+            make_nodes(plain, &spec.staging)
         };
         let nodes = nodes.doing(doing)?;
         let terminals = [
@@ -85,7 +86,8 @@ impl Devices {
             ("mode", Some("0620")),
             ("gid", Some("5")),
         ];
-        let shared = [("mode", Some("1777")), ("size", Some(SHM_SIZE))];
+        let shm_bytes = spec.shm_bytes.unwrap_or(SHM_BYTES).to_string();
+        let shared = [("mode", Some("1777")), ("size", Some(shm_bytes.as_str()))];
         let inner = vec![
             (
                 "pts",

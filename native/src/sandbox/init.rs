@@ -9,21 +9,21 @@ use std::os::unix::net::UnixStream;
 
 use rustix::fs::{Gid, Mode, Uid, fchown, fstat};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, Signal, fchdir, getrlimit, set_parent_process_death_signal, setrlimit, umask};
-use rustix::thread::{CapabilitySet, set_no_new_privs};
+use rustix::process::{Signal, fchdir, set_parent_process_death_signal, umask};
+use rustix::thread::{CapabilitySet, UnshareFlags, set_no_new_privs};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Error};
 use crate::protocol::WorkerError;
 use crate::syscalls;
 
-use super::capabilities;
 use super::notify;
 use super::root;
 use super::seccomp;
 use super::spec::{STDIO, Spec, Stubs};
 use super::target::{self, Root};
 use super::user::{self, User};
+use super::{capabilities, cgroup, rlimits};
 
 /// A line on the report pipe.
 #[derive(Serialize, Deserialize)]
@@ -75,6 +75,7 @@ fn prepare(
     supervisor: &UnixStream,
 ) -> Result<Vec<CString>, Error> {
     rustix::process::setsid().doing(|| "start a session")?;
+    enter_cgroup(spec, &descriptors)?;
     // A setuid program clears this; then the supervisor's watch over the worker is what remains.
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
     rustix::system::sethostname(spec.hostname.as_bytes()).doing(|| format!("set hostname \"{}\"", spec.hostname))?;
@@ -88,13 +89,14 @@ fn prepare(
     let user = find_user(&root, &spec.user)?;
     enter_directory(&root, &spec.cwd, &user)?;
     let stubs = std::mem::take(&mut root.stubs);
-    set_limits();
+    rlimits::set_defaults(&spec.ulimits);
     // A kernel without keyrings has nothing to hide.
     match syscalls::new_session_keyring() {
         Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
         _ => {}
     }
     take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
+    rlimits::set(&spec.ulimits)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
     if !spec.services.is_empty() {
         notify::install(&spec.services, supervisor)?;
@@ -115,6 +117,13 @@ fn prepare(
     syscalls::reset_signals();
     syscalls::close_on_exec_from(3).doing(|| "close descriptors")?;
     environment(spec, &user)
+}
+
+/// Its own cgroup is the root of those that it sees, so it is in there before it gets a namespace of them.
+fn enter_cgroup(spec: &Spec, descriptors: &[OwnedFd]) -> Result<(), Error> {
+    let entrances = spec.cgroup.iter().filter_map(|&place| descriptors.get(place));
+    cgroup::enter(entrances)?;
+    syscalls::unshare(UnshareFlags::NEWCGROUP).doing(|| "make a cgroup namespace")
 }
 
 fn environment(spec: &Spec, user: &User) -> Result<Vec<CString>, Error> {
@@ -164,40 +173,6 @@ fn enter_directory(root: &Root, path: &str, user: &User) -> Result<(), Error> {
             "RUN_FAILED",
             format!("the working directory \"{path}\" is outside of the container"),
         ))
-    }
-}
-
-/// The same on every machine: what the caller has is not inherited, but where raising is refused, what is there stays.
-fn set_limits() {
-    const NONE: Option<u64> = None;
-    let wanted = [
-        (Resource::Nofile, Some(1024), Some(524_288)),
-        (Resource::Stack, Some(8 * 1024 * 1024), NONE),
-        (Resource::Core, NONE, NONE),
-        (Resource::Nproc, NONE, NONE),
-        (Resource::As, NONE, NONE),
-        (Resource::Data, NONE, NONE),
-        (Resource::Fsize, NONE, NONE),
-        (Resource::Cpu, NONE, NONE),
-        (Resource::Rss, NONE, NONE),
-    ];
-    for (resource, current, maximum) in wanted {
-        if setrlimit(resource, Rlimit { current, maximum }).is_ok() {
-            continue;
-        }
-        let maximum = getrlimit(resource).maximum;
-        let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        // Lowering within one's own limit is always allowed.
-        let _ = setrlimit(
-            resource,
-            Rlimit {
-                current: least(current, maximum),
-                maximum,
-            },
-        );
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cache;
 mod capabilities;
+pub mod cgroup;
 mod channel;
 mod device;
 mod files;
@@ -12,6 +13,7 @@ mod mounts;
 mod notify;
 mod process;
 mod pump;
+mod rlimits;
 mod root;
 mod seccomp;
 mod security;
@@ -25,7 +27,8 @@ mod volume;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Signal, pidfd_send_signal};
@@ -56,6 +59,10 @@ pub struct Containers {
     supervisors: Arc<Supervisors>,
     running: Mutex<BTreeMap<u32, Arc<OwnedFd>>>,
     connections: socket::Connections,
+    /// How many were ever started.
+    started: AtomicU64,
+    shown_cgroups: OnceLock<Vec<cgroup::view::Shown>>,
+    kills: OnceLock<cgroup::Counter>,
 }
 
 /// The upper directory of a running container; thrown away unless it is kept. Where no overlay is mounted, also its root.
@@ -98,11 +105,14 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let attachment = session.network.attach(&params, request)?;
     let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
     let (streams, stdio) = Streams::open(params.stdin)?;
-    let spec = spec_of(session, &params, &attachment, &mounts, security)?;
+    let group = cgroup::make(session, &params)?;
+    let spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref())?;
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
     descriptors.extend(stdio.iter().map(AsFd::as_fd));
     descriptors.extend(attachment.namespace());
     descriptors.extend(mounts.descriptors.iter().map(AsFd::as_fd));
+    descriptors.extend(group.iter().flat_map(cgroup::Group::entrances));
+    let memory = Watch::begin(session);
     let supervisor = session.containers.supervisors.take()?;
     let started = nanoseconds();
     channel::send(&supervisor.socket, &spec, &descriptors)?;
@@ -116,6 +126,12 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     drop(mounts);
     request.cancel.check()?;
     let exit_code = outcome.exit_code();
+    let usage = group.as_ref().and_then(cgroup::Group::usage);
+    let oom = match usage {
+        Some(usage) => usage.kills > 0,
+        None => memory.was_short(session, exit_code),
+    };
+    drop(group);
     let snapshot = if params.commit && exit_code == 0 {
         Some(commit(session, &mut upper, &outcome, &params)?)
     } else {
@@ -124,7 +140,8 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     Ok(SandboxResult {
         exit_code,
         signal: outcome.signal(),
-        oom: false,
+        oom,
+        peak_memory_bytes: usage.and_then(|usage| usage.peak_bytes),
         max_rss_bytes: outcome.max_rss_bytes,
         user_ms: outcome.user_ms,
         system_ms: outcome.system_ms,
@@ -210,6 +227,7 @@ fn spec_of(
     attachment: &Attachment,
     mounts: &mounts::Prepared,
     security: Security,
+    group: Option<&cgroup::Group>,
 ) -> Result<Spec, Error> {
     let first = spec::STDIO + 3;
     let network = attachment.namespace().map(|_| first);
@@ -236,6 +254,17 @@ fn spec_of(
         user_namespace: session.mode.in_user_namespace(),
         insecure: params.insecure.unwrap_or(false),
         security,
+        cgroup: group.map_or_else(Vec::new, |group| {
+            let first = first_mount + mounts.descriptors.len();
+            (first..first + group.entrances().count()).collect()
+        }),
+        cgroups: session
+            .containers
+            .shown_cgroups
+            .get_or_init(cgroup::view::shown)
+            .clone(),
+        shm_bytes: params.shm_bytes,
+        ulimits: params.ulimits.clone().unwrap_or_default(),
         mounts: mounts
             .list
             .iter()
@@ -248,6 +277,40 @@ fn spec_of(
             .collect(),
         services: Vec::new(),
     })
+}
+
+/// Looks for kills for want of memory around a container that has no cgroup to count them.
+struct Watch {
+    kills: u64,
+    /// Which container this is, when no other runs.
+    alone: Option<u64>,
+}
+
+impl Watch {
+    fn begin(session: &Session) -> Self {
+        let containers = &session.containers;
+        let number = containers.started.fetch_add(1, Ordering::Relaxed) + 1;
+        Self {
+            kills: containers.kills.get_or_init(cgroup::Counter::open).read(),
+            alone: lock(&containers.running).is_empty().then_some(number),
+        }
+    }
+
+    /// Nobody of us has sent KILL to a container whose end is reported, so a program that died of it was killed by the kernel if that has
+    /// killed anything meanwhile. A shell whose child was killed says 137, `make` something of its own: that counts where we ran alone.
+    fn was_short(&self, session: &Session, exit_code: i32) -> bool {
+        const KILLED: i32 = 128 + libc::SIGKILL;
+        let containers = &session.containers;
+        let alone = self
+            .alone
+            .is_some_and(|number| number == containers.started.load(Ordering::Relaxed));
+        exit_code != 0
+            && (exit_code == KILLED || alone)
+            && containers
+                .kills
+                .get()
+                .is_some_and(|counter| counter.read() > self.kills)
+    }
 }
 
 /// Since the epoch.

@@ -15,12 +15,13 @@ use rustix::process::{chdir, fchdir, pivot_root};
 use crate::error::{Doing, Error};
 use crate::syscalls::mount_setattr;
 
+use super::cgroup::view;
 use super::device;
 use super::mask;
 use super::spec::{self, ROOT, Spec};
 use super::target::{Root, place};
 
-const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 pub const PROC_MAGIC: i64 = 0x9fa0;
@@ -34,7 +35,7 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     // What needs the machine's view is made before it is left: a procfs in a user namespace, for one, wants to see another.
     let proc = filesystem("proc", &[], HARMLESS).doing(|| "mount /proc")?;
     let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
-    let devices = device::Devices::prepare(spec.user_namespace, spec.insecure, &spec.staging)?;
+    let devices = device::Devices::prepare(spec)?;
     let mounts = prepare_all(spec, descriptors)?;
     let root = descriptors
         .get(ROOT)
@@ -54,6 +55,7 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     };
     attach_own(&mut root, proc.as_fd(), "/proc")?;
     attach_own(&mut root, sys.as_fd(), "/sys")?;
+    view::attach(sys.as_fd(), &spec.cgroups, spec.insecure)?;
     attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
     devices.finish(&mut root)?;
     if spec.security.masks {

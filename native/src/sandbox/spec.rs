@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::WorkerError;
+use crate::protocol::{Ulimit, WorkerError};
+
+use super::cgroup::view::Shown;
 
 use super::notify::Service;
 use super::security::Security;
@@ -27,6 +29,12 @@ pub struct Spec {
     /// All capabilities, no filter, nothing masked.
     pub insecure: bool,
     pub security: Security,
+    /// Places where the program is put into its cgroup.
+    pub cgroup: Vec<usize>,
+    /// What /sys/fs/cgroup shows.
+    pub cgroups: Vec<Shown>,
+    pub shm_bytes: Option<u64>,
+    pub ulimits: Vec<Ulimit>,
     pub mounts: Vec<Mount>,
     /// System calls that the supervisor answers.
     pub services: Vec<Service>,

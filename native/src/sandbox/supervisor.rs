@@ -66,8 +66,8 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
             .doing(|| "enter a network namespace")?;
     }
-    let namespaces =
-        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    // That of cgroups comes once the child is in its own.
+    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "make a pipe")?;
     let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
     match syscalls::clone_process(namespaces).doing(|| "make namespaces")? {

@@ -10,6 +10,7 @@ import { answer } from '../call.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { type Globals, needRoot } from '../globals.ts';
+import { resourcesOf } from '../limit-flags.ts';
 import { isRemote } from '../values/build-context.ts';
 
 export const command = defineCommand<BuildFlags>({
@@ -92,6 +93,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
       push,
       environment,
     },
+    resources: resourcesOf(flags),
     outputs: flags.outputs,
     outputStream: resultStream,
   };

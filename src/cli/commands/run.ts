@@ -6,6 +6,7 @@ import { runContainer } from '../../run.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { needRoot } from '../globals.ts';
+import { resourcesOf } from '../limit-flags.ts';
 import { defaultRunFlags, type RunFlags, runFlags, unavailableRunFlags } from '../run-flags.ts';
 import { capabilitiesWith } from '../values/capability.ts';
 
@@ -40,6 +41,7 @@ export const command = defineCommand<RunFlags>({
         ...(flags.user !== undefined && { user: flags.user }),
         ...(entrypoint !== undefined && { entrypoint }),
         ...(hostname !== undefined && { hostname }),
+        resources: resourcesOf(flags),
         environment: caller.environment,
         onOutput: output.write,
         onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),

@@ -1,0 +1,318 @@
+//! A cgroup for a container, where a limit or a parent is asked for: otherwise none is made. It is a directory in each tree that has to do
+//! with it, named after the lease; the next command removes what a killed one left.
+
+mod base;
+mod hierarchy;
+mod settings;
+pub mod sweep;
+mod usage;
+pub mod view;
+
+use std::fs::{self, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::context::lock;
+use crate::error::Error;
+use crate::protocol::{CheckState, DoctorCheck, Limits, SandboxParams};
+use crate::session::Session;
+
+use base::Base;
+use hierarchy::{Hierarchy, Version};
+pub use usage::{Counter, Usage};
+
+/// What `docker` and ours can limit.
+const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuset", "pids"];
+
+/// One at a time makes room for cgroups of version 2.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// The cgroup of one container, in one tree or several. Removed when it is dropped, which is to be after the container's end.
+pub struct Group {
+    directories: Vec<PathBuf>,
+    /// Where processes are put into it, by writing "0".
+    entrances: Vec<OwnedFd>,
+    memory: Option<(PathBuf, Version)>,
+}
+
+/// `None` when nothing was asked for.
+pub fn make(session: &Session, params: &SandboxParams) -> Result<Option<Group>, Error> {
+    if params.limits.is_none() && params.cgroup_parent.is_none() {
+        return Ok(None);
+    }
+    let limits = params.limits.clone().unwrap_or_default();
+    let _one = lock(&MAKING);
+    let hierarchies = hierarchy::find(Path::new("/proc/self"))?;
+    let plan = plan(&hierarchies, &limits, params.cgroup_parent.as_deref()).map_err(refused)?;
+    let name = sweep::group_name(session);
+    let mut group = Group {
+        directories: Vec::new(),
+        entrances: Vec::new(),
+        memory: None,
+    };
+    for (base, version, controllers) in plan {
+        group.add(session, &base, &name, version).map_err(refused)?;
+        let directory = base.path.join(&name);
+        for controller in controllers {
+            apply(&directory, &limits, controller, version).map_err(refused)?;
+            if controller == "memory" {
+                group.memory = Some((directory.clone(), version));
+            }
+        }
+    }
+    Ok(Some(group))
+}
+
+fn refused(reason: String) -> Error {
+    Error::user("LIMIT_UNAVAILABLE", format!("the limit cannot be set here: {reason}"))
+        .hint("\"cooper doctor\" says which limits this machine allows; without root, start cooper with \"systemd-run --user --scope -p Delegate=yes\"")
+}
+
+/// Where a cgroup has to be made, and for which controllers.
+type Planned = (Base, Version, Vec<&'static str>);
+
+fn plan(hierarchies: &[Hierarchy], limits: &Limits, parent: Option<&str>) -> Result<Vec<Planned>, String> {
+    let needed = settings::controllers(limits);
+    if let Some(missing) = needed
+        .iter()
+        .find(|name| !hierarchies.iter().any(|hierarchy| has(hierarchy, name)))
+    {
+        return Err(format!("this machine has no cgroups with the controller \"{missing}\""));
+    }
+    let mut left = needed;
+    let mut planned = Vec::new();
+    for hierarchy in hierarchies {
+        let (here, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|name| has(hierarchy, name));
+        left = others;
+        match parent {
+            // Everything in it is to be counted there, so each tree has it.
+            Some(parent) if !here.is_empty() || hierarchy.own.is_some() => {
+                let path = below(&hierarchy.mount, parent)?;
+                planned.push((
+                    Base {
+                        path,
+                        enable: Vec::new(),
+                        leaf: None,
+                    },
+                    hierarchy.version,
+                    here,
+                ));
+            }
+            None if !here.is_empty() => planned.push((base::choose(hierarchy, &here)?, hierarchy.version, here)),
+            _ => {}
+        }
+    }
+    Ok(planned)
+}
+
+fn has(hierarchy: &Hierarchy, controller: &str) -> bool {
+    match hierarchy.version {
+        Version::V1 => hierarchy.controllers.iter().any(|name| name == controller),
+        Version::V2 => {
+            let list = fs::read_to_string(hierarchy.mount.join("cgroup.controllers")).unwrap_or_default();
+            list.split_whitespace().any(|name| name == controller)
+        }
+    }
+}
+
+/// A parent is a path from the root of the tree, as in BuildKit. The builder has checked it; here it cannot leave the tree either.
+fn below(mount: &Path, parent: &str) -> Result<PathBuf, String> {
+    let names: Vec<_> = parent
+        .split('/')
+        .filter(|name| !name.is_empty() && *name != ".")
+        .collect();
+    if names.iter().any(|name| *name == ".." || name.contains('\0')) {
+        return Err(format!("\"{parent}\" is no cgroup"));
+    }
+    Ok(names.iter().fold(mount.to_owned(), |path, name| path.join(name)))
+}
+
+impl Group {
+    /// Makes it below one base.
+    fn add(&mut self, session: &Session, base: &Base, name: &str, version: Version) -> Result<(), String> {
+        let mount = base.path.clone();
+        self.make_parents(session, &mount, version)?;
+        if let Some(leaf) = &base.leaf {
+            make_room(&base.path, leaf)?;
+        }
+        enable(&base.path, &base.enable)?;
+        let directory = base.path.join(name);
+        self.make_directory(session, directory.clone())?;
+        if version == Version::V1 {
+            inherit_cpuset(&directory);
+        }
+        let procs = directory.join("cgroup.procs");
+        let entrance = OpenOptions::new()
+            .write(true)
+            .open(&procs)
+            .map_err(|error| told("open", &procs, &error))?;
+        self.entrances.push(entrance.into());
+        Ok(())
+    }
+
+    /// A parent that was asked for and is not there is made, and goes with us again when nobody else uses it.
+    fn make_parents(&mut self, session: &Session, path: &Path, version: Version) -> Result<(), String> {
+        let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+        missing.reverse();
+        for path in missing {
+            self.make_directory(session, path.to_owned())?;
+            if version == Version::V1 {
+                inherit_cpuset(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Its name is written down first: of what is not there the sweep removes nothing.
+    fn make_directory(&mut self, session: &Session, path: PathBuf) -> Result<(), String> {
+        sweep::note(session, &path).map_err(|error| error.to_string())?;
+        fs::create_dir(&path).map_err(|error| told("make", &path, &error))?;
+        self.directories.push(path);
+        Ok(())
+    }
+
+    pub fn entrances(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.entrances.iter().map(AsFd::as_fd)
+    }
+
+    /// What its memory came to; `None` where it does not count memory.
+    pub fn usage(&self) -> Option<Usage> {
+        let (directory, version) = self.memory.as_ref()?;
+        Some(Usage::of(directory, *version))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for directory in self.directories.iter().rev() {
+            if let Err(error) = sweep::remove(directory) {
+                // A parent that we made may have got other children.
+                eprintln!("cooper-worker: remove cgroup {}: {error}", directory.display());
+            }
+        }
+    }
+}
+
+fn told(doing: &str, path: &Path, error: &std::io::Error) -> String {
+    format!("{doing} \"{}\": {error}", path.display())
+}
+
+fn apply(directory: &Path, limits: &Limits, controller: &str, version: Version) -> Result<(), String> {
+    for setting in settings::settings(limits, controller, version) {
+        let file = directory.join(setting.file);
+        if setting.optional && !file.exists() {
+            continue;
+        }
+        write(&file, &setting.value)
+            .map_err(|error| told(&format!("write \"{}\" to", setting.value), &file, &error))?;
+    }
+    Ok(())
+}
+
+/// Never makes a file.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
+}
+
+fn enable(path: &Path, controllers: &[String]) -> Result<(), String> {
+    let file = path.join("cgroup.subtree_control");
+    controllers
+        .iter()
+        .try_for_each(|name| write(&file, &format!("+{name}")).map_err(|error| told("write", &file, &error)))
+}
+
+/// Moves all processes of a cgroup to a child of it. New ones may appear while we do.
+fn make_room(path: &Path, leaf: &Path) -> Result<(), String> {
+    const ROUNDS: usize = 16;
+    if !leaf.exists() {
+        fs::create_dir(leaf).map_err(|error| told("make", leaf, &error))?;
+    }
+    for _ in 0..ROUNDS {
+        let there = base::processes(path);
+        if there.is_empty() {
+            break;
+        }
+        for process in there {
+            match write(&leaf.join("cgroup.procs"), &process.to_string()) {
+                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+                    return Err(told("move processes to", leaf, &error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A new cgroup of version 1 has no processors and no memory nodes, and takes no process without. Other trees lack the files.
+fn inherit_cpuset(directory: &Path) {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let above = directory
+            .parent()
+            .and_then(|parent| fs::read_to_string(parent.join(file)).ok());
+        if let Some(above) = above {
+            // What is missing then is said when the program is put into it.
+            let _ = write(&directory.join(file), above.trim());
+        }
+    }
+}
+
+/// Which limits can be had here.
+pub fn doctor() -> DoctorCheck {
+    let hierarchies = hierarchy::find(Path::new("/proc/self")).unwrap_or_default();
+    let is_there = |version| hierarchies.iter().any(|hierarchy| hierarchy.version == version);
+    let version = match (is_there(Version::V1), is_there(Version::V2)) {
+        (true, true) => "version 1 and 2 (hybrid)",
+        (true, false) => "version 1",
+        (false, true) => "version 2",
+        (false, false) => "none",
+    };
+    let find = |name: &'static str| hierarchies.iter().find(|hierarchy| has(hierarchy, name));
+    let (mut can, mut cannot) = (Vec::new(), Vec::new());
+    for name in CONTROLLERS {
+        match find(name).map(|hierarchy| base::choose(hierarchy, &[name])) {
+            Some(Ok(_)) => can.push(name),
+            Some(Err(reason)) => cannot.push(format!("{name} cannot be limited: {reason}")),
+            None => cannot.push(format!("{name} cannot be limited: no cgroup has it")),
+        }
+    }
+    let able = if can.is_empty() {
+        String::new()
+    } else {
+        format!("; {} can be limited", can.join(", "))
+    };
+    let detail = [format!("{version}{able}")]
+        .into_iter()
+        .chain(cannot.iter().cloned())
+        .collect::<Vec<_>>()
+        .join("; ");
+    DoctorCheck {
+        name: "cgroups".to_owned(),
+        // Only for limits: without them a step runs all the same.
+        state: if cannot.is_empty() {
+            CheckState::Ok
+        } else {
+            CheckState::Degraded
+        },
+        detail,
+        hint: (!cannot.is_empty()).then(|| {
+            "run cooper as root, or in a delegated cgroup: systemd-run --user --scope -p Delegate=yes cooper ..."
+                .to_owned()
+        }),
+    }
+}
+
+/// Puts the calling process into a cgroup.
+pub fn enter<'a>(entrances: impl Iterator<Item = &'a OwnedFd>) -> Result<(), Error> {
+    for entrance in entrances {
+        rustix::io::write(entrance, b"0").map_err(|error| {
+            refused(format!(
+                "put the program into its cgroup: {}",
+                std::io::Error::from(error)
+            ))
+        })?;
+    }
+    Ok(())
+}
