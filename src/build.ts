@@ -8,7 +8,7 @@ import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
 import { sourceTime } from './execute/source-time.ts';
-import { digestsOf, giveSecrets } from './give-secrets.ts';
+import { digestsOf, giveSecrets, searchDigests } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
@@ -156,6 +156,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   // From here on what is made may become a part of an image.
   const patterns = await giveSecrets(secrets, options.secrets ?? [], session.worker, { scan: true }, signal);
   warnOfShortSecrets(patterns, emit);
+  layers.searchFor(await searchDigests(secrets, patterns, session.store));
   const secretDigests = await digestsOf(secrets, options.secrets ?? [], session.store);
   const agents = await agentsOf(options);
   const wanted = wantedParts(options);

@@ -21,6 +21,19 @@ export async function giveSecrets(
   return all;
 }
 
+/** Keyed digests of the values that are searched for: what is known of older layers is known by these. */
+export async function searchDigests(
+  values: ReadonlyMap<string, Buffer>,
+  patterns: readonly SecretPatterns[],
+  store: Store,
+): Promise<readonly Digest[]> {
+  const searched = patterns.filter(({ scan, forms }) => scan && forms.length > 0);
+  if (searched.length === 0) return [];
+  const digest = await store.keyedDigest();
+  // The empty id is nobody's: these digests are no part of any key.
+  return searched.map(({ id }) => digest('', values.get(id) ?? Buffer.alloc(0)));
+}
+
 /** Keyed digests of the values that say "invalidate". */
 export async function digestsOf(
   values: ReadonlyMap<string, Buffer>,

@@ -4,6 +4,7 @@ import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecutedGraph } from './execute/execute-graph.ts';
 import { emptyDiffID } from './execute/filesystem.ts';
 import type { LayerProvider } from './execute/layer-provider.ts';
+import { placed } from './execute/placed.ts';
 import type { ImageSpec, Spec } from './graph/spec.ts';
 import type { Vertex } from './graph/vertex.ts';
 import { assembleImage, type BuiltLayer, type ImageAnnotations } from './image/assemble-image.ts';
@@ -39,7 +40,11 @@ export async function storeImage(
   const base = baseLayers(plan.target);
   const vertices = plan.history.flatMap(({ vertex }) => (vertex === undefined ? [] : [vertex]));
   const [built] = await Promise.all([
-    Promise.all(vertices.map((vertex) => limit(async () => [vertex, await builtLayer(graph, vertex, { store, layers }, signal)] as const))),
+    Promise.all(
+      vertices.map((vertex) =>
+        limit(async () => [vertex, await builtLayer(graph, vertex, { store, layers }, signal).catch(placedIn(plan, vertex))] as const),
+      ),
+    ),
     Promise.all(base.map(({ diffID }) => limit(() => layers.ensureBlob(diffID, signal)))),
   ]);
   const { config, manifest } = assembleImage({ plan, base, layers: new Map(built), ...(annotations && { annotations }) });
@@ -47,6 +52,16 @@ export async function storeImage(
   refuseSecret(guard, manifest.bytes, "the image's manifest");
   for (const document of [config, manifest]) await store.blobs.put(document.bytes, document.descriptor.mediaType, { signal });
   return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest };
+}
+
+/** Tells the step of what goes wrong with its layer. */
+function placedIn({ vertices }: Plan, digest: Digest): (error: unknown) => never {
+  const vertex = vertices.find((each) => each.digest === digest);
+  return vertex
+    ? placed(vertex)
+    : (error) => {
+        throw error;
+      };
 }
 
 /** What `--annotation` gives an image of this platform. Throws ARG_INVALID for another one, which is not built. */
@@ -84,5 +99,7 @@ async function builtLayer(
   const diffID = graph.layerOf.get(vertex) as DiffID;
   const facts = await store.layers.get(diffID);
   if (!facts) throw new Error(`nothing is known of layer ${diffID}`);
-  return { diffID, blob: await layers.ensureBlob(diffID, signal), created: diffID === emptyDiffID ? undefined : facts.created };
+  const blob = await layers.ensureBlob(diffID, signal);
+  await layers.ensureClean(diffID, blob, signal);
+  return { diffID, blob, created: diffID === emptyDiffID ? undefined : facts.created };
 }

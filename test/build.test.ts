@@ -55,7 +55,7 @@ test('--chown takes names and numbers, of the stage that is copied to', async ()
   assert.equal((await bench.built()).output, '1234:2345\n1234:3456\n7:8\n0:0\n');
 });
 
-test('a secret is in no blob, no record and no event, unless the program prints it', async () => {
+test('a secret is in no blob, no record and no event, even if the program prints it', async () => {
   const value = 'correct horse battery staple';
   const mounts = '--mount=type=secret,id=word --mount=type=secret,id=word,env=WORD';
   await using bench = await makeBench({
@@ -75,7 +75,7 @@ test('a secret is in no blob, no record and no event, unless the program prints 
   }
   assert.ok(files > 10);
   await bench.write({ Dockerfile: `${busyboxStage}RUN --mount=type=secret,id=word cat /run/secrets/word\n` });
-  assert.equal((await bench.built({ secrets: [{ id: 'word', source: { value } }] })).output, value);
+  assert.equal((await bench.built({ secrets: [{ id: 'word', source: { value } }] })).output, '***');
 });
 
 test('an optional secret that nobody gave is not there', async () => {

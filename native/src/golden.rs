@@ -64,6 +64,7 @@ methods! {
     "layer.index": LayerIndexParams => Empty,
     "layer.pack": LayerPackParams => LayerPackResult,
     "layer.compress": LayerCompressParams => LayerCompressResult,
+    "layer.search": LayerSearchParams => Empty,
     "file.copy": FileCopyParams => FileCopyResult,
     "file.mkdir": FileMkdirParams => PackedLayer,
     "sandbox.run": SandboxParams => SandboxResult,

@@ -452,6 +452,7 @@ messages! {
         form: LayerForm,
     }
     LayerCompressResult { blob: Descriptor }
+    LayerSearchParams { layer: LayerBlob }
 
     FileCopyParams {
         parent: Chain,

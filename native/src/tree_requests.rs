@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::context::RequestContext;
 use crate::error::Error;
-use crate::layer::requests as layer;
 use crate::layer::unpack_all;
+use crate::layer::{requests as layer, search};
 use crate::serve::{decode, to_value};
 use crate::session::Session;
 use crate::tree::requests as tree;
@@ -31,6 +31,7 @@ pub fn dispatch(
         "layer.index" => run(params, |params| unpack_all::index(session, params, request)),
         "layer.pack" => run(params, |params| layer::pack(session, params, request)),
         "layer.compress" => run(params, |params| layer::compress(session, params, request)),
+        "layer.search" => run(params, |params| search::search(session, params, request)),
         "file.copy" => run(params, |params| copy::copy(session, params, request)),
         "file.mkdir" => run(params, |params| copy::mkdir(session, params, request)),
         _ => return None,

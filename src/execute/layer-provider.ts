@@ -1,5 +1,5 @@
 import type { Descriptor } from '../oci/descriptor.ts';
-import { type DiffID, isDigest } from '../oci/digest.ts';
+import { type DiffID, type Digest, isDigest } from '../oci/digest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import type { LayerFacts } from '../store/layer-facts.ts';
 import type { Store } from '../store/store.ts';
@@ -26,6 +26,8 @@ export class LayerProvider {
   readonly #fetched = new Map<ForeignLayers, Promise<void>>();
   readonly #indexed = new Set<DiffID>();
   readonly #unpacked = new Set<DiffID>();
+  /** Keyed digests of the secrets that new layers are searched for. */
+  #searchedFor: readonly Digest[] = [];
   /** The end of the last request for chains on the same base. */
   readonly #turns = new Map<DiffID | undefined, Promise<unknown>>();
 
@@ -51,12 +53,26 @@ export class LayerProvider {
   }
 
   /** Keeps the facts of a layer that was just made, joined with the older ones where it was made before. */
-  async keep(packed: PackedLayer): Promise<LayerFacts> {
+  async keep(packed: PackedLayer & { readonly reused?: boolean }): Promise<LayerFacts> {
     const { diffID, size, entries, blob } = packed;
     const created = new Date().toISOString();
-    const facts = await this.#store.layers.put({ diffID, size, entries, created, blobs: blob ? [blob] : [] });
+    const searched = packed.reused || this.#searchedFor.length === 0 ? {} : { searched: this.#searchedFor };
+    const facts = await this.#store.layers.put({ diffID, size, entries, created, blobs: blob ? [blob] : [], ...searched });
     this.#indexed.add(diffID);
     return facts;
+  }
+
+  /** Layers that are made from now on are searched for these secrets. */
+  searchFor(secrets: readonly Digest[]): void {
+    this.#searchedFor = secrets;
+  }
+
+  /** A layer that may go into an image, with its gzip form: made by a build that did not know all secrets, it is searched now. Throws SECRET_LEAKED. */
+  async ensureClean(diffID: DiffID, descriptor: Descriptor, signal: AbortSignal): Promise<void> {
+    const facts = await this.#store.layers.get(diffID);
+    if (diffID === emptyDiffID || !facts || this.#searchedFor.every((secret) => facts.searched?.includes(secret))) return;
+    await this.#worker.call('layer.search', { layer: { diffID, descriptor } }, { signal });
+    await this.#store.layers.put({ ...facts, searched: this.#searchedFor });
   }
 
   /** Makes sure that all layers of a chain are on disk. */

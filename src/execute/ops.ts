@@ -1,4 +1,3 @@
-import { BuildError } from '../diagnostics/build-error.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Op } from '../solve/op.ts';
@@ -7,6 +6,7 @@ import { copyOp } from './copy-op.ts';
 import { execOp } from './exec-op.ts';
 import type { Result } from './filesystem.ts';
 import { mkdirOp } from './mkdir-op.ts';
+import { placed } from './placed.ts';
 import { remoteOp } from './remote-op.ts';
 import { imageOp, looseOp, scratchOp } from './source-ops.ts';
 
@@ -22,23 +22,6 @@ export function opFor(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result>
       return { ...outcome, committed: committed.catch(placed(vertex)) };
     },
   };
-}
-
-const placed =
-  (vertex: Vertex<Spec>) =>
-  (error: unknown): never => {
-    if (!(error instanceof BuildError)) throw error;
-    const told = error.code === 'SECRET_LEAKED' ? leakIn(vertex, error) : error;
-    throw vertex.origin ? told.at(vertex.origin) : told;
-  };
-
-/** The worker knows the file, we the step. */
-function leakIn({ name }: Vertex<Spec>, cause: BuildError): BuildError {
-  const step = /^\[[^\]]*\]/.exec(name)?.[0] ?? '';
-  return new BuildError('SECRET_LEAKED', `${step} what this step made cannot be kept: ${cause.message}`.trimStart(), {
-    hint: 'read the secret where it is mounted, and write it nowhere; where it is no secret, say scan=false in --secret',
-    cause,
-  });
 }
 
 function bareOp(vertex: Vertex<Spec>, context: ExecuteContext): Op<Result> {

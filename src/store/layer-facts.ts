@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { type DiffID, hexOf } from '../oci/digest.ts';
+import { type DiffID, type Digest, hexOf } from '../oci/digest.ts';
 import { readSealed, sealed } from './checked-file.ts';
 import type { TemporaryFiles } from './temporary-files.ts';
 
@@ -15,12 +15,14 @@ export interface LayerFacts {
   readonly created: string;
   /** Its compressed forms, the first made first. Whether the store has the bytes is for the blobs to say. */
   readonly blobs: readonly Descriptor[];
+  /** Secrets that it was searched for and does not hold, by keyed digests. */
+  readonly searched?: readonly Digest[];
 }
 
 /** Facts of layers, by diffID. */
 export interface LayerFactsStore {
   get(diffID: DiffID): Promise<LayerFacts | undefined>;
-  /** Adds to what is known, and gives that: the first `created` stays, `blobs` are joined. */
+  /** Adds to what is known, and gives that: the first `created` stays, `blobs` and `searched` are joined. */
   put(facts: LayerFacts): Promise<LayerFacts>;
 }
 
@@ -58,5 +60,7 @@ export class LayerFactsFiles implements LayerFactsStore {
 /** `known` itself when `facts` has nothing new. */
 function merge(known: LayerFacts, facts: LayerFacts): LayerFacts {
   const added = facts.blobs.filter((blob) => !known.blobs.some(({ digest }) => digest === blob.digest));
-  return added.length === 0 ? known : { ...known, blobs: [...known.blobs, ...added] };
+  const searched = new Set([...(known.searched ?? []), ...(facts.searched ?? [])]);
+  if (added.length === 0 && searched.size === (known.searched?.length ?? 0)) return known;
+  return { ...known, blobs: [...known.blobs, ...added], ...(searched.size > 0 && { searched: [...searched] }) };
 }

@@ -293,6 +293,9 @@ export interface Requests {
   /** Compresses a layer that has only a snapshot. Gives the blob; makes it only when it is not there. */
   'layer.compress': { params: { diffID: DiffID; form: 'gzip' }; result: { blob: Descriptor } };
 
+  /** Looks for the secrets of this session in a layer that was made before it knew them. Fails with SECRET_LEAKED. */
+  'layer.search': { params: { layer: LayerBlob }; result: Record<string, never> };
+
   /** COPY and ADD: one pass over the source makes tar, index and diffID, the blob where asked, the snapshot where asked. */
   'file.copy': {
     params: {

@@ -32,6 +32,7 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'layer.index': true,
   'layer.pack': true,
   'layer.compress': true,
+  'layer.search': true,
   'file.copy': true,
   'file.mkdir': true,
   'sandbox.run': true,

@@ -12,6 +12,7 @@ pub mod marks;
 pub mod pack;
 pub mod remove;
 pub mod requests;
+pub mod search;
 pub mod sparse;
 pub mod stable;
 pub mod tar_read;

@@ -24,12 +24,17 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn new() -> Result<Self, Error> {
+    /// `secret`: its bytes are not swapped out, where the kernel has that (6.4) and allows it (not in a user namespace).
+    pub fn new(secret: bool) -> Result<Self, Error> {
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-        let options = [("mode", Some("755")), ("size", Some("64m"))];
-        filesystem("tmpfs", &options, attributes)
-            .map(|mount| Self { mount })
-            .doing(|| "make a tmpfs for files")
+        let options = [("mode", Some("755")), ("size", Some("64m")), ("noswap", None)];
+        let usual = || filesystem("tmpfs", &options[..2], attributes);
+        let made = if secret {
+            filesystem("tmpfs", &options, attributes).or_else(|_| usual())
+        } else {
+            usual()
+        };
+        made.map(|mount| Self { mount }).doing(|| "make a tmpfs for files")
     }
 
     pub fn write(&self, name: &str, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), Error> {

@@ -86,7 +86,7 @@ pub fn prepare<'a>(
         held,
         folders,
     };
-    let files = Files::new()?;
+    let files = Files::new(params.mounts.iter().any(|mount| mount.kind == MountType::Secret))?;
     let own = own_files(params, attachment)?;
     for (name, text) in &own {
         files.write(name, text.as_bytes(), 0o644, (0, 0))?;

@@ -80,6 +80,12 @@ pub fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     if own.len() <= MOST_LINES {
         all.extend(own);
     }
+    for (alphabet, shift) in [STANDARD, URL_SAFE]
+        .into_iter()
+        .flat_map(|alphabet| (0..3).map(move |shift| (alphabet, shift)))
+    {
+        all.extend(closing(value, alphabet, shift));
+    }
     let whole = base64(value, STANDARD, 0);
     for length in LINE_LENGTHS {
         if whole.len() > length && whole.len() / length < MOST_LINES {
@@ -115,6 +121,19 @@ fn base64(value: &[u8], alphabet: &[u8; 64], shift: usize) -> Vec<u8> {
     let bit = |at: usize| value[at / 8 - shift] >> (7 - at % 8) & 1;
     let character = |at: usize| (at * 6..at * 6 + 6).fold(0, |bits, at| bits << 1 | usize::from(bit(at)));
     (first..last).map(|at| alphabet[character(at)]).collect()
+}
+
+/// The same where nothing follows: the last character tells something too, and the padding of a length.
+fn closing(value: &[u8], alphabet: &[u8; 64], shift: usize) -> Vec<Vec<u8>> {
+    let padding = (3 - (shift + value.len()) % 3) % 3;
+    if padding == 0 {
+        return Vec::new();
+    }
+    let filled = [value, &[0; 2][..padding]].concat();
+    let text = base64(&filled, alphabet, shift);
+    let last = text.len() - padding;
+    let bare = text[..last].to_vec();
+    vec![[bare.as_slice(), &b"=="[..padding]].concat(), bare]
 }
 
 fn percent(value: &[u8], kept: &[u8], plus: bool, digits: &[u8; 16]) -> Vec<u8> {

@@ -73,6 +73,13 @@ impl Search {
         })
     }
 
+    /// For one value.
+    #[cfg(test)]
+    pub fn of(id: &str, value: &[u8]) -> Result<Self, Error> {
+        let forms = super::forms::forms(value).into_iter();
+        Self::new(forms.map(|form| (id.to_owned(), form)).collect())
+    }
+
     /// All windows in a piece. Behind one that is a whole form nothing more is looked for.
     pub fn candidates(&self, piece: &[u8]) -> Vec<Candidate> {
         let mut found = Vec::new();

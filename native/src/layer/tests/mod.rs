@@ -1,6 +1,7 @@
 //! Layers against other writers and readers of them, and against archives that mean harm.
 
 mod extract;
+mod leak;
 mod pack;
 mod tar_read;
 
