@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { BuildEvent } from '../src/progress/events.ts';
 import type { Benchmark, Comparison } from './benchmark.ts';
+import { runtimes } from './containers.ts';
 import { type Contender, type Measured, measure } from './measure.ts';
-import { runcTrue } from './runc.ts';
+
 import { type Builder, call } from './tools.ts';
 import { baseName, type Workspace } from './workspace.ts';
 
@@ -32,24 +33,23 @@ function freshSteps(workspace: Workspace, round: string): string {
   return workspace.file(`steps-${round}.Dockerfile`, `FROM ${baseName}\n${lines.join('\n')}\n`);
 }
 
-/** A step within a build, by its events, and a container of runc's with the same files. In turn, as `measure` does it. */
+/** A step within a build, by its events, and a container of the runtimes' with the same files. In turn, as `measure` does it. */
 function stepAlone(workspace: Workspace, context: string): Comparison[] {
-  const container = runcTrue(workspace);
-  if (!container) return [];
+  const peers = runtimes(workspace);
   const ours: number[] = [];
-  const theirs: number[] = [];
+  const theirs = peers.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
     const stepsMs = eventsMs(workspace, freshSteps(workspace, `alone-${round}`), context);
-    const runsMs = Array.from({ length: 10 }, () => container.timedMs());
+    const peersMs = peers.map((peer) => peer.timesMs(10));
     if (round === 0) continue;
     ours.push(stepsMs);
-    theirs.push(...runsMs);
+    for (const [index, samples] of peersMs.entries()) theirs[index]?.push(...samples);
   }
   const measured: Measured[] = [
     { name: 'cooper: overlay, container, diff, layer, record', samplesMs: ours },
-    { name: '`runc run`: container on the files as they are', samplesMs: theirs },
+    ...peers.map(({ name }, index) => ({ name: `${name}: container on the files as they are`, samplesMs: theirs[index] ?? [] })),
   ];
-  return [{ title: 'one step alone', unit: 'step, or command of runc', measured }];
+  return [{ title: 'one step alone', unit: 'step, or command of a runtime', measured }];
 }
 
 /** From the start of the first RUN to the end of the last one, by step. The times of events are whole milliseconds: 0.02 ms by step. */

@@ -4,14 +4,18 @@ import type { Benchmark } from './benchmark.ts';
 import { cachedRebuild } from './cached-rebuild.ts';
 import { copyUnchanged } from './copy-unchanged.ts';
 import { ignoredFiles } from './ignored-files.ts';
+import { inside } from './inside.ts';
 import { parseLarge } from './parse-large.ts';
 import { comparisonTable, load, machine } from './report.ts';
 import { runSteps } from './run-steps.ts';
+import { stepStart } from './step-start.ts';
 import { Workspace } from './workspace.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   'cached-rebuild': cachedRebuild,
   'run-steps': runSteps,
+  'step-start': stepStart,
+  inside,
   'copy-unchanged': copyUnchanged,
   'ignored-files': ignoredFiles,
   'parse-large': parseLarge,
