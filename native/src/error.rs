@@ -97,11 +97,16 @@ impl Error {
                 wire.ignored_by = missing.ignored_by;
                 wire.similar = Some(missing.similar.clone());
             }
+            Self::System { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                wire.hint = Some(FULL_DISK.to_owned());
+            }
             Self::System { .. } | Self::Internal(_) | Self::Relayed(_) | Self::Cancelled => {}
         }
         wire
     }
 }
+
+const FULL_DISK: &str = "the disk is full: make room (\"cooper prune\" removes what no image needs), or put the store elsewhere with --root";
 
 fn is_store_failure(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};

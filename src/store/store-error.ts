@@ -18,7 +18,7 @@ export async function storing<T>(action: string, operation: () => Promise<T>): P
 
 const defaultHint = 'check the disk and the rights of the folder that --root names';
 const hints: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full: make room, or choose another folder with --root',
+  ENOSPC: 'the disk is full: make room ("cooper prune" removes what no image needs), or put the store elsewhere with --root',
   EDQUOT: 'your quota is used up: make room, or choose another folder with --root',
   EACCES: 'the folder belongs to someone else: choose another one with --root',
   EPERM: 'the folder belongs to someone else: choose another one with --root',

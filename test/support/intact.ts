@@ -5,15 +5,18 @@ import { join } from 'node:path';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { Cooper } from './cooper.ts';
 
-/** After whatever went wrong: the next build works, nothing temporary of the old one is left, and every blob is what its name says. */
-export async function assertIntact(cooper: Cooper): Promise<void> {
-  const before = entries(cooper.root, 'tmp');
+/**
+ * After whatever went wrong: the next build works, nothing temporary of the old one is left, and every blob is what its name says. `root`: where the
+ * store is to be seen, if not at its own path.
+ */
+export async function assertIntact(cooper: Cooper, root = cooper.root): Promise<void> {
+  const before = entries(root, 'tmp');
   const context = await cooper.context('intact', { Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'a\n' });
   await cooper.built(['-t', 'intact', context]);
-  const left = entries(cooper.root, 'tmp').filter((name) => before.includes(name));
+  const left = entries(root, 'tmp').filter((name) => before.includes(name));
   assert.deepEqual(left, [], 'temporary files of a command that is gone');
-  for (const name of entries(cooper.root, 'blobs/sha256')) {
-    assert.equal(digestOf(await readFile(join(cooper.root, 'blobs/sha256', name))), `sha256:${name}`);
+  for (const name of entries(root, 'blobs/sha256')) {
+    assert.equal(digestOf(await readFile(join(root, 'blobs/sha256', name))), `sha256:${name}`);
   }
   assert.deepEqual(mountsBelow(cooper.directory), []);
 }
