@@ -45,7 +45,9 @@ export async function publishImage(image: StoredImage, graph: ExecutedGraph, con
     const { registry, emit } = context;
     const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('push', event));
     for (const name of names) {
-      await task(context, `push ${name}`, () => pushImage(image.descriptor, parseReference(name), { store, registry, onTransfer }, signal));
+      await task(context, `push ${name}`, () =>
+        pushImage(image.descriptor, parseReference(name), { store, registry, onTransfer, verdict: image.verdict }, signal),
+      );
     }
   }
 }

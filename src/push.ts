@@ -11,6 +11,8 @@ export interface PushOptions {
   readonly store: Store;
   readonly registry: Registry;
   readonly onTransfer?: OnTransfer;
+  /** Fulfilled when it is known that nothing of the image holds a secret. Nothing is published before. */
+  readonly verdict?: Promise<void> | undefined;
 }
 
 /**
@@ -32,6 +34,7 @@ export async function pushImage(image: Descriptor, target: Reference, options: P
     signal,
   );
   const { registry: host, repository } = target;
+  await options.verdict;
   for (const part of parts.filter(({ mediaType }) => documentKind(mediaType))) {
     const bytes = await store.blobs.readBytes(part.digest, maxDocumentBytes);
     const name = part === image ? target : { registry: host, repository, digest: part.digest };
@@ -43,14 +46,14 @@ export async function pushImage(image: Descriptor, target: Reference, options: P
 async function pushBlob(
   blob: Descriptor,
   target: Reference,
-  { store, registry, onTransfer }: PushOptions,
+  { store, registry, onTransfer, verdict }: PushOptions,
   signal: AbortSignal,
 ): Promise<PutResult> {
   const { registry: host, repository } = target;
   onTransfer?.({ type: 'started', blob });
   const origins = (await store.origins.get(blob.digest)).filter((origin) => origin.registry === host && origin.repository !== repository);
   const content = () => counted(store.blobs.read(blob), blob, onTransfer);
-  const how = await registry.putBlob(target, { blob, content, from: origins.map((origin) => origin.repository) }, signal);
+  const how = await registry.putBlob(target, { blob, content, from: origins.map((origin) => origin.repository), verdict }, signal);
   await store.origins.add(blob.digest, { registry: host, repository });
   onTransfer?.({ type: 'completed', blob, how });
   return how;

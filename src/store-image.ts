@@ -20,6 +20,8 @@ import type { Store } from './store/store.ts';
 export interface StoredImage {
   readonly descriptor: Descriptor;
   readonly configDigest: Digest;
+  /** Nothing of it holds a secret. Kept by the promise that the last requests of uploads wait for. */
+  readonly verdict: Promise<void>;
 }
 
 interface Needed {
@@ -51,7 +53,8 @@ export async function storeImage(
   refuseSecret(guard, config.bytes, "the image's config");
   refuseSecret(guard, manifest.bytes, "the image's manifest");
   for (const document of [config, manifest]) await store.blobs.put(document.bytes, document.descriptor.mediaType, { signal });
-  return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest };
+  // Layers were searched when they were packed, or just now; config and manifest above: whatever was found has been thrown.
+  return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest, verdict: Promise.resolve() };
 }
 
 /** Tells the step of what goes wrong with its layer. */

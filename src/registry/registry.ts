@@ -31,6 +31,8 @@ export interface PutBlob {
   readonly content: () => AsyncIterable<Uint8Array>;
   /** Repositories of the same registry that may have the blob: it is mounted from the first that does. */
   readonly from?: readonly string[];
+  /** Fulfilled when the blob may be published: the request that would do so waits for it. Rejected, it is never sent. */
+  readonly verdict?: Promise<void> | undefined;
 }
 
 type Repository = Pick<Reference, 'registry' | 'repository'>;
@@ -76,16 +78,18 @@ export class Registry {
   }
 
   /** Sees to it that the repository has the blob, by the cheapest way. */
-  async putBlob(to: Repository, { blob, content, from = [] }: PutBlob, signal: AbortSignal): Promise<PutResult> {
+  async putBlob(to: Repository, { blob, content, from = [], verdict }: PutBlob, signal: AbortSignal): Promise<PutResult> {
     if (await this.hasBlob(to, blob.digest, signal)) return 'existed';
     let location: URL | undefined;
+    // A mount publishes at once.
+    if (from.length > 0) await verdict;
     for (const source of from.slice(0, maxMounts)) {
       const mounted = await this.#mount(to, blob.digest, source, signal);
       if (mounted === true) return 'mounted';
       location = mounted ?? location;
     }
     const scopes = [scopeOf(to.repository, 'pull,push')];
-    await upload({ session: this.#session, ...to, scopes, blob, content, chunkBytes: this.#chunkBytes, location }, signal);
+    await upload({ session: this.#session, ...to, scopes, blob, content, chunkBytes: this.#chunkBytes, location, verdict }, signal);
     return 'uploaded';
   }
 

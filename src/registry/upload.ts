@@ -17,6 +17,8 @@ export interface UploadOptions {
   readonly chunkBytes?: number | undefined;
   /** Where to upload to, if a refused mount has opened a place already. */
   readonly location?: URL | undefined;
+  /** The last request waits for it. */
+  readonly verdict?: Promise<void> | undefined;
 }
 
 /** Pieces for a registry, or a proxy before it, that answers 413 to a whole blob. */
@@ -67,6 +69,7 @@ async function openUpload(options: UploadOptions, signal: AbortSignal): Promise<
 
 async function sendWhole(options: UploadOptions, place: URL, signal: AbortSignal): Promise<Exchange> {
   const { blob, content } = options;
+  await options.verdict;
   const headers = { 'content-type': 'application/octet-stream', 'content-length': String(blob.size) };
   const body = sending(content(), options);
   return body.during(
@@ -86,6 +89,7 @@ async function sendChunks(options: UploadOptions, place: URL, chunkBytes: number
     next = locationOf(registry, exchange);
     offset += chunk.length;
   }
+  await options.verdict;
   return session.request({ ...target(options), method: 'PUT', target: closing(next, blob), headers: empty }, signal);
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { validateImage } from '../../src/image/validate-image.ts';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -74,6 +75,30 @@ test('blobs that are there are not sent again, and blobs of another repository a
   const puts = (await server.requests()).filter((line) => /^PUT .*blobs/.test(line));
   assert.equal(puts.length, 3);
 });
+
+for (const chunkBytes of [undefined, 100_000]) {
+  test(`the last request of an upload waits for the verdict, ${chunkBytes ? 'in pieces' : 'whole'}`, async () => {
+    await using server = await startRegistry();
+    await using here = await temporaryStore();
+    await using made = client({}, chunkBytes === undefined ? {} : { chunkBytes });
+    const image = await putImage(here.store, [Buffer.alloc(300_000, 'a'), 'b']);
+    const push = (verdict: Promise<void>) =>
+      pushImage(image, parseReference(`${server.host}/one:1`), { store: here.store, registry: made.registry, verdict }, signal);
+    const leaked = Promise.withResolvers<void>();
+    const running = push(leaked.promise);
+    while (!(await server.requests()).some((line) => /^POST .*uploads/.test(line))) await sleep(20);
+    leaked.reject(new Error('leaked'));
+    await assert.rejects(running, { message: 'leaked' });
+    const stored = await readdir(join(server.directory, 'docker/registry/v2'), { recursive: true });
+    assert.deepEqual(
+      stored.filter((name) => /^blobs\/sha256\/|_manifests\//.test(name)),
+      [],
+    );
+    assert.ok(!(await server.requests()).some((line) => line.startsWith('PUT')));
+    await push(Promise.resolve());
+    assert.ok((await server.requests()).some((line) => /^PUT .*manifests\/1 201/.test(line)));
+  });
+}
 
 test('a mount that the registry cannot make becomes an upload', async () => {
   await using server = await startRegistry();
