@@ -14,7 +14,7 @@ use crate::index::path;
 use crate::index::view::View;
 use crate::layer::content::Content;
 use crate::layer::layout::Item;
-use crate::layer::write::{Form, write_tree};
+use crate::layer::write::{Form, Owners, write_tree};
 use crate::protocol::{Mode, TreeExportParams, TreeExportResult};
 use crate::session::Session;
 use crate::tree::host::open_beneath;
@@ -30,7 +30,11 @@ pub fn export(session: &Session, params: TreeExportParams) -> Result<TreeExportR
     // A directory of the user's is no place for devices.
     let form = Form {
         opaque: None,
-        owners: session.mode == Mode::Root,
+        owners: if session.mode == Mode::Root {
+            Owners::Real
+        } else {
+            Owners::Callers
+        },
         devices: false,
     };
     write_tree(&target, &items, form)?;

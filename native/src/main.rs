@@ -20,6 +20,7 @@ mod lock;
 mod mode;
 mod network;
 mod overlay;
+mod owner;
 mod protocol;
 mod sandbox;
 mod secret;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{self, Mode as FileMode, OFlags};
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ use crate::lease::Lease;
 use crate::lock::Locks;
 use crate::mode::Probed;
 use crate::network::Network;
+use crate::owner::{Owner, Owners};
 use crate::protocol::{Downgrade, Mode, Snapshotter};
 use crate::sandbox::Containers;
 use crate::secret::Secrets;
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub name: String,
     /// `fs`, open for reading. Stays good when the folder is renamed into the store.
     pub fs: OwnedFd,
+    /// Set before it is committed, where ids are kept beside the files.
+    pub owners: OnceLock<Arc<Owners>>,
     state: Mutex<SnapshotState>,
 }
 
@@ -173,6 +176,7 @@ impl Session {
             id,
             name,
             fs: directory,
+            owners: OnceLock::new(),
             state: Mutex::new(SnapshotState::Active),
         });
         lock(&self.snapshots).insert(id, Arc::clone(&snapshot));
@@ -254,6 +258,23 @@ impl Session {
         std::io::Write::write_all(&mut file, bytes).doing(|| format!("write \"{name}\" of the store"))?;
         fs::renameat(self.temporary(), &temporary, self.store.root(), name)
             .doing(|| format!("rename a file to \"{name}\""))
+    }
+
+    /// Whose the files of a layer are that have no mark; `None` where the kernel knows it.
+    pub fn owners(&self, layer: &LayerRef) -> Result<Option<Arc<Owners>>, Error> {
+        if !self.mode.emulates_ids() {
+            return Ok(None);
+        }
+        let noted = match layer {
+            LayerRef::Snapshot(id) => self.snapshot(*id)?.owners.get().map(Arc::clone),
+            LayerRef::Layer(_) => None,
+        };
+        Ok(Some(noted.unwrap_or_default()))
+    }
+
+    /// Whom the kernel is told that a file of the container's own is for.
+    pub fn kernel_owner(&self, owner: Owner) -> Owner {
+        if self.mode.emulates_ids() { (0, 0) } else { owner }
     }
 
     /// The directories of a chain's layers, base first, in overlay form.

@@ -1,4 +1,7 @@
-//! The kernel calls that have no safe form elsewhere: thin, over owned and borrowed descriptors. The only file with `unsafe`.
+//! The kernel calls that have no safe form elsewhere: thin, over owned and borrowed descriptors. The only files with `unsafe` are this and
+//! those of its folder.
+
+pub mod others;
 
 pub mod notification;
 

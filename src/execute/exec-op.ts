@@ -17,7 +17,7 @@ const defaultHostname = 'buildkitsandbox';
 
 /** RUN. */
 export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteContext): Op<Result> {
-  const own = [...execFields(spec), ...resourceFields(context.resources)];
+  const own = [...execFields(spec, context), ...resourceFields(context.resources)];
   return {
     limit: 'exec',
     cacheable: true,
@@ -54,7 +54,7 @@ const secretFields = ({ mounts }: ExecSpec, { secretDigests }: ExecuteContext): 
  * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, the bytes of secrets,
  * the answers of agents, the content of cache mounts and what --security-opt says, because they are not meant to change what comes out.
  */
-const execFields = (spec: ExecSpec): readonly Field[] => [
+const execFields = (spec: ExecSpec, { worker }: ExecuteContext): readonly Field[] => [
   field('kind', spec.kind),
   field('argv', spec.argv),
   field('env', spec.env),
@@ -67,6 +67,8 @@ const execFields = (spec: ExecSpec): readonly Field[] => [
   field('security', spec.security),
   field('platform', spec.platform),
   field('epoch', spec.epoch ?? null),
+  // Nearly the same comes out, but not for sure: it serves those that would do no better.
+  ...(worker.info.mode === 'single-id' ? [field('ids', 'emulated')] : []),
 ];
 
 /**

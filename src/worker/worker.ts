@@ -25,8 +25,8 @@ const closeTimeoutMs = 20_000;
 
 export type Method = keyof Requests;
 
-/** What the worker may know of the caller's environment, which can hold secrets: where programs are, and how it should complain. */
-const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TMPDIR|XDG_RUNTIME_DIR|RUST_.*)$/;
+/** What the worker may know of the caller's environment, which can hold secrets: where programs are, how it should complain, and which way it is to take. */
+const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TMPDIR|XDG_RUNTIME_DIR|RUST_.*|COOPER_MODE|COOPER_SNAPSHOTTER)$/;
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const workerEnvironment = (all: NonNullable<WorkerOptions['environment']>): NodeJS.ProcessEnv => ({

@@ -93,7 +93,7 @@ fn stored(session: &Session, diff_id: &DiffID) -> Result<Option<Vec<Entry>>, Err
 fn walked(session: &Session, name: &LayerRef) -> Result<Vec<Entry>, Error> {
     let root = session.layer(name)?;
     let root = root.as_fd().try_clone_to_owned().doing(|| "duplicate a descriptor")?;
-    Ok(upper::read_upper(Arc::new(root))?
+    Ok(upper::read_upper(Arc::new(root), session.owners(name)?.as_deref())?
         .into_iter()
         .map(|item| item.entry)
         .collect())

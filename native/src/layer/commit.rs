@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use super::blob::BlobWriter;
 use super::layout::{Item, Layout};
 use super::pack::{Packed, pack};
-use super::write::Form;
+use super::write::{Form, Owners};
 use crate::context::RequestContext;
 use crate::digest::{Descriptor, DiffID, Digest};
 use crate::error::{Doing, Error};
@@ -81,7 +81,11 @@ fn keep(session: &Session, writer: BlobWriter) -> Result<Descriptor, Error> {
 pub fn form(session: &Session) -> Form {
     Form {
         opaque: (session.snapshotter != Snapshotter::None).then(|| session.opaque_mark()),
-        owners: session.mode != Mode::Unprivileged && !session.mode.emulates_ids(),
+        owners: match session.mode {
+            Mode::Unprivileged => Owners::Callers,
+            mode if mode.emulates_ids() => Owners::Beside,
+            _ => Owners::Real,
+        },
         devices: matches!(session.mode, Mode::Root | Mode::Chroot),
     }
 }

@@ -27,7 +27,15 @@ pub fn pack(session: &Session, params: LayerPackParams, request: &RequestContext
         )));
     }
     let root = snapshot.fs.try_clone().doing(|| "duplicate a descriptor")?;
-    let made = commit::make(session, request, read_upper(Arc::new(root))?, params.form)?;
+    let made = commit::make(
+        session,
+        request,
+        read_upper(
+            Arc::new(root),
+            session.owners(&LayerRef::Snapshot(params.snapshot))?.as_deref(),
+        )?,
+        params.form,
+    )?;
     if let Some(stable) = &params.stable
         && let Some(older) = older_layer(session, request, stable, &made, params.form)?
     {

@@ -16,16 +16,27 @@ use super::marks;
 use crate::error::{Doing, Error};
 use crate::index::entry::{Entry, Kind, Meta};
 use crate::index::path;
+use crate::owner;
 use crate::tree::host::open_beneath;
 use crate::tree::xattr;
+
+/// What becomes of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// They are set.
+    Real,
+    /// They stand in an attribute (owner.rs); for symlinks and the like in the index only.
+    Beside,
+    /// Everything belongs to the caller.
+    Callers,
+}
 
 /// How what a layer says is put on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// Which of marks.rs; None where whiteouts and marks are not wanted.
     pub opaque: Option<&'static [u8]>,
-    /// Whether ids are set. Without the right to, everything belongs to the caller.
-    pub owners: bool,
+    pub owners: Owners,
     /// Whether devices are made where that is allowed; in a user namespace they stand in the index only.
     pub devices: bool,
 }
@@ -120,7 +131,7 @@ pub fn write_special(root: &OwnedFd, entry: &Entry, form: Form) -> Result<(), Er
     if meta.kind == Kind::Whiteout {
         return Ok(());
     }
-    if form.owners {
+    if form.owners == Owners::Real {
         let (uid, gid) = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
         rustix::fs::chownat(&parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| owner_refused(error, entry))?;
@@ -143,9 +154,9 @@ pub fn link(root: &OwnedFd, entry: &Entry) -> Result<(), Error> {
 /// Owner, mode, xattrs and times by descriptor, in the order in which none undoes another.
 pub fn finish_open(file: impl AsFd, entry: &Entry, form: Form) -> Result<(), Error> {
     let meta = &entry.meta;
-    if form.owners {
-        let (uid, gid) = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
-        rustix::fs::fchown(&file, uid, gid).map_err(|error| owner_refused(error, entry))?;
+    if form.owners != Owners::Callers {
+        owner::give(&file, (meta.uid, meta.gid), form.owners == Owners::Beside)
+            .map_err(|error| owner_refused(error, entry))?;
     }
     rustix::fs::fchmod(&file, Mode::from_raw_mode(meta.mode)).doing(|| doing("set the mode of", &entry.path))?;
     // What this filesystem refuses stays in the index and in the layer, which are what others see.

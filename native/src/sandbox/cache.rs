@@ -2,13 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, flock, openat, renameat_with};
+use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags, fchmod, flock, openat, renameat_with};
 use rustix::io::Errno;
 
 use crate::caches::facts::{self, Facts};
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::lock::lock_file;
+use crate::owner;
 use crate::protocol::{SandboxMount, Sharing};
 use crate::session::{DIRECTORY, Session};
 use crate::store::make_directory;
@@ -61,11 +62,8 @@ fn make(session: &Session, mount: &SandboxMount, path: &str, folders: &mut Vec<S
         crate::copy::materialize::materialize(session, seed, &directory)?;
     }
     if mount.uid.is_some() || mount.gid.is_some() || mount.mode.is_some() {
-        let (uid, gid) = (
-            Uid::from_raw(mount.uid.unwrap_or(0)),
-            Gid::from_raw(mount.gid.unwrap_or(0)),
-        );
-        fchown(&directory, Some(uid), Some(gid)).doing(|| "give a cache mount its owner")?;
+        let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+        owner::give(&directory, owner, session.mode.emulates_ids()).doing(|| "give a cache mount its owner")?;
         fchmod(&directory, Mode::from_raw_mode(mount.mode.unwrap_or(0o755)))
             .doing(|| "set the mode of a cache mount")?;
     }

@@ -95,8 +95,23 @@ pub fn all(names: &[String]) -> Result<CapabilitySet, Error> {
 /// Drops what no program of a container may have, and becomes the user. Inheritable and ambient sets are empty, as Docker's are since
 /// CVE-2022-24769; who is not root has none at once, but may gain those of the bounding set through a setuid program.
 pub fn become_user(user: &User, bounding: CapabilitySet) -> Result<(), Error> {
-    let doing = || "drop capabilities";
-    let permitted = capabilities(None).doing(doing)?.permitted;
+    let bounding = bound(bounding)?;
+    become_ids(user)?;
+    keep(if user.uid == 0 {
+        bounding
+    } else {
+        CapabilitySet::empty()
+    })
+}
+
+/// As `become_user`, where ids are emulated: rights are those of the one id that there is.
+pub fn stay_root(bounding: CapabilitySet) -> Result<(), Error> {
+    keep(bound(bounding)?)
+}
+
+/// Narrows the bounding set; gives what is left of it.
+fn bound(bounding: CapabilitySet) -> Result<CapabilitySet, Error> {
+    let permitted = capabilities(None).doing(|| "drop capabilities")?.permitted;
     let missing = (bounding - DEFAULT) - permitted;
     if !missing.is_empty() {
         let names = NAMES.iter().enumerate();
@@ -110,19 +125,17 @@ pub fn become_user(user: &User, bounding: CapabilitySet) -> Result<(), Error> {
     // Of the usual ones, what there is: a container that we are in may have fewer.
     let bounding = bounding & permitted;
     narrow_bounding_set(bounding)?;
-    become_ids(user)?;
-    let kept = if user.uid == 0 {
-        bounding
-    } else {
-        CapabilitySet::empty()
-    };
+    Ok(bounding)
+}
+
+fn keep(kept: CapabilitySet) -> Result<(), Error> {
     let sets = CapabilitySets {
         effective: kept,
         permitted: kept,
         inheritable: CapabilitySet::empty(),
     };
     clear_ambient()?;
-    set_capabilities(None, sets).doing(doing)
+    set_capabilities(None, sets).doing(|| "drop capabilities")
 }
 
 /// Becomes the user, with every capability that we have, whoever he is, and in every set, so that programs inherit them. Source: BuildKit,
@@ -167,13 +180,7 @@ fn narrow_bounding_set(bounding: CapabilitySet) -> Result<(), Error> {
 
 fn become_ids(user: &User) -> Result<(), Error> {
     let doing_ids = || format!("become user {}:{}", user.uid, user.gid);
-    // The primary group is among them, as with Docker: a file whose group may do less than others is not opened by changing the group.
-    let others = user.groups.iter().filter(|group| **group != user.gid);
-    let groups: Vec<_> = [&user.gid]
-        .into_iter()
-        .chain(others)
-        .map(|group| Gid::from_raw(*group))
-        .collect();
+    let groups: Vec<_> = user.all_groups().into_iter().map(Gid::from_raw).collect();
     set_thread_groups(&groups).doing(doing_ids)?;
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     set_thread_res_gid(gid, gid, gid).doing(doing_ids)?;

@@ -80,12 +80,15 @@ impl Devices {
             make_nodes(plain, &spec.staging)
         };
         let nodes = nodes.doing(doing)?;
-        let terminals = [
+        let mut terminals = vec![
             ("newinstance", None),
             ("ptmxmode", Some("0666")),
             ("mode", Some("0620")),
-            ("gid", Some("5")),
         ];
+        // Where there is one id, this is none.
+        if !spec.emulate_ids {
+            terminals.push(("gid", Some("5")));
+        }
         let shm_bytes = spec.shm_bytes.unwrap_or(SHM_BYTES).to_string();
         let shared = [("mode", Some("1777")), ("size", Some(shm_bytes.as_str()))];
         let inner = vec![

@@ -17,6 +17,7 @@ use crate::error::{Doing, Error};
 use crate::protocol::WorkerError;
 use crate::syscalls;
 
+use super::emulate;
 use super::notify;
 use super::root;
 use super::seccomp;
@@ -84,10 +85,11 @@ fn prepare(
     let [Some(stdin), Some(stdout), Some(stderr)] = stdio else {
         return Err(Error::internal("no stdio"));
     };
+    let mounts = emulate::mount_namespace()?;
     let mut root = root::assemble(spec, &descriptors)?;
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;
-    enter_directory(&root, &spec.cwd, &user)?;
+    enter_directory(&root, &spec.cwd, &user, spec.emulate_ids)?;
     let stubs = std::mem::take(&mut root.stubs);
     rlimits::set_defaults(&spec.ulimits);
     // A kernel without keyrings has nothing to hide.
@@ -95,7 +97,7 @@ fn prepare(
         Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
         _ => {}
     }
-    take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user)?;
+    take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user, spec.emulate_ids)?;
     rlimits::set(&spec.ulimits)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
     if !spec.services.is_empty() {
@@ -105,10 +107,16 @@ fn prepare(
     if let Some(filter) = filter {
         syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
     }
-    if spec.insecure {
-        capabilities::become_user_with_all(&user)?;
-    } else {
-        capabilities::become_user(&user, CapabilitySet::from_bits_retain(spec.security.capabilities))?;
+    let kept = CapabilitySet::from_bits_retain(spec.security.capabilities);
+    match (spec.emulate_ids, spec.insecure) {
+        (true, insecure) => {
+            emulate::hand_over(supervisor, &user, &mounts)?;
+            if !insecure {
+                capabilities::stay_root(kept)?;
+            }
+        }
+        (false, true) => capabilities::become_user_with_all(&user)?,
+        (false, false) => capabilities::become_user(&user, kept)?,
     }
     if spec.security.no_new_privileges {
         set_no_new_privs(true).doing(|| "give up new privileges")?;
@@ -162,8 +170,8 @@ fn read_text(root: &Root, path: &str) -> Result<String, Error> {
 }
 
 /// Makes it where it is missing, owned by the user, and makes sure that it lies within the root.
-fn enter_directory(root: &Root, path: &str, user: &User) -> Result<(), Error> {
-    let directory = target::make_directories(root, path, user)?;
+fn enter_directory(root: &Root, path: &str, user: &User, emulated: bool) -> Result<(), Error> {
+    let directory = target::make_directories(root, path, user, emulated)?;
     fchdir(&directory).doing(|| format!("enter \"{path}\""))?;
     let current = rustix::process::getcwd(Vec::new()).doing(|| "read the current directory")?;
     if current.to_bytes().starts_with(b"/") {
@@ -177,10 +185,10 @@ fn enter_directory(root: &Root, path: &str, user: &User) -> Result<(), Error> {
 }
 
 /// Pipes belong to the user, so that /dev/stdout can be opened again; 0, 1 and 2 are all that the program gets.
-fn take_stdio(stdio: [BorrowedFd<'_>; 3], user: &User) -> Result<(), Error> {
+fn take_stdio(stdio: [BorrowedFd<'_>; 3], user: &User, emulated: bool) -> Result<(), Error> {
     for (number, descriptor) in stdio.into_iter().enumerate() {
         let stat = fstat(descriptor).doing(|| "stat stdio")?;
-        if rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo {
+        if !emulated && rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo {
             fchown(descriptor, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
                 .doing(|| "give stdio to the user")?;
         }

@@ -6,6 +6,7 @@ mod capabilities;
 pub mod cgroup;
 mod channel;
 mod device;
+mod emulate;
 mod files;
 mod init;
 mod mask;
@@ -37,6 +38,7 @@ use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
+use crate::owner;
 use crate::protocol::{Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams};
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::snapshots::root as roots;
@@ -210,6 +212,11 @@ fn commit(
     if let Some(epoch) = params.epoch_seconds {
         epoch::limit_files(&upper.snapshot.fs, epoch)?;
     }
+    if let Some(owners) = &outcome.owners {
+        owner::mark_new(&upper.snapshot.fs, owners.maker)?;
+        // A snapshot is committed once.
+        let _ = upper.snapshot.owners.set(Arc::new(owners.clone()));
+    }
     session.discard_temporary(&format!("{}/work", upper.snapshot.name))?;
     upper.snapshot.set_state(SnapshotState::Committed);
     upper.kept = true;
@@ -252,6 +259,7 @@ fn spec_of(
         staging: session.staging()?,
         network,
         user_namespace: session.mode.in_user_namespace(),
+        emulate_ids: session.mode.emulates_ids(),
         insecure: params.insecure.unwrap_or(false),
         security,
         cgroup: group.map_or_else(Vec::new, |group| {

@@ -233,7 +233,9 @@ fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> R
         .ok_or_else(|| Error::internal("a secret mount without secret"))?;
     let bytes = prepared.session.secrets.get(id)?;
     let name = format!("secret-{}", prepared.list.len());
-    let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+    let owner = prepared
+        .session
+        .kernel_owner((mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)));
     files.write(&name, &bytes, mount.mode.unwrap_or(SECRET_MODE) & 0o7777, owner)?;
     let part = super::spec::Mount {
         descriptor: 0,
@@ -252,7 +254,9 @@ fn ssh(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Resu
         .as_deref()
         .ok_or_else(|| Error::internal("an ssh mount without agent"))?;
     let name = format!("agent-{}", prepared.list.len());
-    let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+    let owner = prepared
+        .session
+        .kernel_owner((mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)));
     let mode = mount.mode.unwrap_or(SOCKET_MODE) & 0o777;
     prepared.sockets.listen(files, &name, agent, mode, owner)?;
     prepared.list.push(super::spec::Mount {

@@ -15,6 +15,8 @@ use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::secret::{Mask, Masked};
 
+use crate::owner::Owners;
+
 use super::channel::receive;
 use super::spec::{Answer, Stubs};
 
@@ -34,6 +36,7 @@ pub struct Outcome {
     pub user_ms: u64,
     pub system_ms: u64,
     pub stubs: Stubs,
+    pub owners: Option<Owners>,
 }
 
 impl Outcome {
@@ -44,6 +47,7 @@ impl Outcome {
                 max_rss_bytes,
                 user_ms,
                 system_ms,
+                owners,
             }) => Ok(Self {
                 status,
                 not_executed: None,
@@ -51,6 +55,7 @@ impl Outcome {
                 user_ms,
                 system_ms,
                 stubs,
+                owners,
             }),
             Some(Answer::Failed(error)) => Err(Error::Relayed(Box::new(error))),
             _ => Err(Error::internal("the supervisor ended before its container")),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::owner::Owners;
 use crate::protocol::{Ulimit, WorkerError};
 
 use super::cgroup::view::Shown;
@@ -26,6 +27,8 @@ pub struct Spec {
     pub network: Option<usize>,
     /// In a user namespace no device node can be made, and the machine's are bound.
     pub user_namespace: bool,
+    /// There is one id: the others are emulated (emulate/).
+    pub emulate_ids: bool,
     /// All capabilities, no filter, nothing masked.
     pub insecure: bool,
     pub security: Security,
@@ -65,6 +68,8 @@ pub enum Answer {
         max_rss_bytes: u64,
         user_ms: u64,
         system_ms: u64,
+        /// Where ids are emulated.
+        owners: Option<Owners>,
     },
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Doing, Error};
 use crate::syscalls;
 
 use super::channel::{receive, send};
+use super::emulate::Emulation;
 use super::init::{self, Report};
 use super::notify::Notifier;
 use super::seccomp::{self, Filter};
@@ -56,6 +57,8 @@ struct Container {
     answer: Answer,
     /// Where it has calls that are answered.
     notifier: Option<Notifier>,
+    /// Where its ids are emulated.
+    emulation: Option<Emulation>,
 }
 
 fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>) -> Result<Container, Error> {
@@ -80,10 +83,13 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
             drop((writing, theirs, descriptors));
             let started = read_report(reading).and_then(|answer| {
                 let notifier = take_notifier(spec, &answer, &ours, first)?;
+                let emulated = spec.emulate_ids && matches!(answer, Answer::Started(_));
+                let emulation = emulated.then(|| Emulation::start(&ours)).transpose()?;
                 Ok(Container {
                     first,
                     answer,
                     notifier,
+                    emulation,
                 })
             });
             started.or_else(|error| {
@@ -127,6 +133,7 @@ fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
         first,
         answer,
         notifier,
+        emulation,
     } = container;
     let pidfd = pidfd_open(first, PidfdFlags::empty()).doing(|| "open a container")?;
     if send(socket, &answer, &[pidfd.as_fd()]).is_ok() {
@@ -135,11 +142,16 @@ fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
         kill(&pidfd)?;
     }
     let ended = syscalls::wait(first).doing(|| "wait for a container")?;
+    let owners = match emulation.map(Emulation::finish).transpose() {
+        Ok(owners) => owners,
+        Err(error) => return send(socket, &Answer::Failed(error.to_wire()), &[]),
+    };
     let answer = Answer::Ended {
         status: ended.status,
         max_rss_bytes: ended.max_rss_bytes,
         user_ms: ended.user_ms,
         system_ms: ended.system_ms,
+        owners,
     };
     // Where the worker is gone there is nobody to be told.
     let _ = send(socket, &answer, &[]);

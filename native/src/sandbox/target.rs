@@ -3,13 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, chownat, fstat, mkdirat, openat,
-    openat2, readlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fstat, mkdirat, openat, openat2, readlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::error::{Doing, Error};
+use crate::owner;
 
 use super::root::PROC_MAGIC;
 use super::spec::{Stubs, Touched};
@@ -134,21 +134,21 @@ pub fn place(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> rustix::io::Resul
 }
 
 /// Opens a directory; makes it and its parents, 0755 and the user's, where they are missing. Source: BuildKit, `runcExecutor.Run`.
-pub fn make_directories(root: &Root, path: &str, user: &User) -> Result<OwnedFd, Error> {
+pub fn make_directories(root: &Root, path: &str, user: &User, emulated: bool) -> Result<OwnedFd, Error> {
     let mut scratch = Root {
         directory: clone(&root.directory)?,
         names: clone(&root.names)?,
         stubs: Stubs::default(),
     };
-    walk(&mut scratch, path, &For::User(user), MOST_LINKS)
+    walk(&mut scratch, path, &For::User(user, emulated), MOST_LINKS)
 }
 
 /// What directories are made for.
 enum For<'a> {
     /// They go again.
     Mount,
-    /// They stay.
-    User(&'a User),
+    /// They stay. Whether ids are emulated.
+    User(&'a User, bool),
 }
 
 fn clone(descriptor: &OwnedFd) -> Result<OwnedFd, Error> {
@@ -201,9 +201,11 @@ fn walk(root: &mut Root, path: &str, made_for: &For<'_>, links: u32) -> Result<O
             let place = root.name_of(&made)?;
             root.stubs.made.push(place);
         }
-        For::User(user) => {
-            let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-            chownat(&parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        For::User(user, emulated) => {
+            // By a descriptor that can hold an attribute.
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(&parent, name, flags, Mode::empty())
+                .and_then(|made| owner::give(made, (user.uid, user.gid), *emulated))
                 .doing(|| format!("give \"{path}\" its owner"))?;
         }
     }

@@ -1,17 +1,27 @@
 //! Who a USER text is, by the image's own passwd and group: never by the machine's name services.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 
 /// Highest id that is accepted, as Docker has it. Above it a 32-bit id would wrap.
 const HIGHEST_ID: u64 = (1 << 31) - 1;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
     pub home: String,
+}
+
+impl User {
+    /// The primary group is among them, as with Docker: a file whose group may do less than others is not opened by changing the group.
+    pub fn all_groups(&self) -> Vec<u32> {
+        let others = self.groups.iter().filter(|group| **group != self.gid);
+        [self.gid].iter().chain(others).copied().collect()
+    }
 }
 
 struct PasswdLine<'a> {

@@ -116,6 +116,7 @@ fn copy_attributes(source: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Error
         Err(error) => return Err(error).doing(doing),
     };
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        // Our own marks too: where the kernel has one id they tell whose a file is.
         let own = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
         if !own && name != b"security.capability" {
             continue;

@@ -96,7 +96,7 @@ pub fn attributes(from: &OwnedFd, to: &OwnedFd, stat: &Stat) -> Result<(), Errno
     fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
     fchmod(to, Mode::from_raw_mode(stat.st_mode))?;
     // What this filesystem refuses it refused for the source too.
-    xattr::write(to, &xattr::read(from)?, &mut |_, _| {})?;
+    xattr::write(to, &xattr::read_with_owner(from)?, &mut |_, _| {})?;
     set_times(to, stat)
 }
 

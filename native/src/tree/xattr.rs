@@ -7,6 +7,7 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use crate::index::entry::Xattrs;
+use crate::owner;
 
 /// Longest list of names, and longest value: the kernel's own limits.
 const MAX_BYTES: usize = 64 * 1024;
@@ -20,6 +21,15 @@ pub fn is_kept(name: &[u8]) -> bool {
 
 /// The kept attributes of an open file, sorted.
 pub fn read(file: impl AsFd) -> Result<Xattrs, Errno> {
+    read_those(file, is_kept)
+}
+
+/// With whose it is where that stands beside it (owner.rs), for copies within the store.
+pub fn read_with_owner(file: impl AsFd) -> Result<Xattrs, Errno> {
+    read_those(file, |name| is_kept(name) || owner::is_mark(name))
+}
+
+fn read_those(file: impl AsFd, wanted: fn(&[u8]) -> bool) -> Result<Xattrs, Errno> {
     // Nearly every file has none or a few short ones: 256 bytes on the stack save the question for the size.
     let mut small = [0u8; 256];
     let list = match rustix::fs::flistxattr(&file, &mut small) {
@@ -34,7 +44,7 @@ pub fn read(file: impl AsFd) -> Result<Xattrs, Errno> {
         Err(error) => return Err(error),
     };
     let mut kept = Xattrs::new();
-    for name in list.split(|&byte| byte == 0).filter(|name| is_kept(name)) {
+    for name in list.split(|&byte| byte == 0).filter(|name| wanted(name)) {
         match get(&file, name) {
             Ok(value) => kept.push((name.to_vec(), value)),
             Err(Errno::NODATA) => {}

@@ -147,7 +147,7 @@ fn hostile_archives_stay_inside() {
 
 /// What stands on disk at the end, as `path kind`.
 fn on_disk(root: &Path) -> Vec<String> {
-    let items = read_upper(Arc::new(super::open(root))).unwrap();
+    let items = read_upper(Arc::new(super::open(root)), None).unwrap();
     let line = |entry: &Entry| {
         let opaque = if entry.opaque { " opaque" } else { "" };
         format!("{} {:?}{opaque}", path::show(&entry.path), entry.meta.kind)

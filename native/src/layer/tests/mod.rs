@@ -19,7 +19,7 @@ use crate::index::entry::Entry;
 /// As root snapshots are written.
 const FORM: Form = Form {
     opaque: Some(b"trusted.overlay.opaque"),
-    owners: true,
+    owners: crate::layer::write::Owners::Real,
     devices: true,
 };
 

@@ -16,7 +16,7 @@ use crate::layer::upper::read_upper;
 
 /// Packs a directory; gives the tar as well.
 fn pack_with(upper: &Path, threads: usize) -> (Packed, Vec<u8>, Digest) {
-    let layout = Layout::new(read_upper(Arc::new(open(upper))).unwrap());
+    let layout = Layout::new(read_upper(Arc::new(open(upper)), None).unwrap());
     let tar = layout.fill(0..layout.length).unwrap().bytes;
     let store = tempfile::tempdir().unwrap();
     let mut writer = BlobWriter::create(store.path().join("new")).unwrap();
