@@ -42,6 +42,8 @@ export interface BuildOptions {
   readonly allow?: readonly Permission[];
   /** Other walls for every RUN. They are no part of any key: what a step gave with others is taken. */
   readonly security?: SecurityOptions;
+  /** Where devices that a RUN may ask for are described (CDI), absolute; later ones count more. Default: /etc/cdi and /var/run/cdi. */
+  readonly cdiDirectories?: readonly string[];
   readonly noCache?: boolean;
   /** Without a SOURCE_DATE_EPOCH, the time of the commit that the context's git repository stands at takes its place. */
   readonly reproducible?: boolean;
@@ -105,8 +107,8 @@ export interface ResourceOptions {
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
 }
 
-/** `--allow`. */
-export type Permission = 'network.host' | 'security.insecure' | 'device';
+/** `--allow`: `device` alone is every device, `device=NAME` one of them (`vendor/class=name`), with `,alias=OTHER` for what the Dockerfile calls OTHER. */
+export type Permission = 'network.host' | 'security.insecure' | 'device' | `device=${string}`;
 
 /** `--security-opt`. */
 export interface SecurityOptions {

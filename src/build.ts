@@ -3,6 +3,8 @@ import type { Dockerfile } from '../grammar/ast.ts';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
+import { grantDevices } from './devices/grant.ts';
+import { DeviceRegistry } from './devices/registry.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
@@ -132,12 +134,15 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
   const layouts = layoutsOf(namedContexts);
   const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer, layouts });
+  const devices = new DeviceRegistry(options.cdiDirectories);
+  const warn = (message: string) => emit({ type: 'warning', time: Date.now(), message });
   const planned = await plan(
     dockerfile,
     source,
     {
       ...(await withCommitTime(options, { spec: opened.origin ?? mainContext.spec, directory: directories.get('context') }, signal)),
       hosts: options.addHosts ?? [],
+      grantDevices: (asked) => grantDevices(asked, { registry: devices, allow: options.allow ?? [], warn }),
       mainContext,
       ...(opened.origin && { contextOrigin: opened.origin }),
       namedContexts,
@@ -174,6 +179,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
       secrets: new Set(secrets.keys()),
       secretDigests,
       security,
+      devices: (names: readonly string[]) => devices.edits(names),
       noCache,
       wanted,
       emit,

@@ -1,6 +1,9 @@
 import { posix } from 'node:path';
 import type { ResourceOptions, SecurityOptions } from './build-options.ts';
+import { type Edits, joinEdits } from './devices/edits.ts';
+import { DeviceRegistry } from './devices/registry.ts';
 import { BuildError } from './diagnostics/build-error.ts';
+import { giveDevices } from './execute/exec-devices.ts';
 import { chainOf, Layer, scratch, stack } from './execute/filesystem.ts';
 import { LayerProvider } from './execute/layer-provider.ts';
 import { memoryOf } from './execute/run-error.ts';
@@ -33,6 +36,9 @@ export interface RunOptions {
   readonly network: NetworkMode;
   readonly hostname?: string;
   readonly security?: SecurityOptions;
+  readonly devices?: readonly DeviceArgument[];
+  /** Where devices are described (CDI). */
+  readonly cdiDirectories?: readonly string[];
   /** The whole bounding set, as `CAP_CHOWN`, with `ALL` those that there are; Docker's default set without it. */
   readonly capabilities?: readonly string[];
   readonly resources?: ResourceOptions;
@@ -44,6 +50,9 @@ export interface RunOptions {
   /** Signal numbers to pass on to the program. */
   readonly signals?: AsyncIterable<number>;
 }
+
+/** A device of the host: by its path, or the full name that its description has. */
+export type DeviceArgument = { readonly hostPath: string; readonly path: string } | { readonly name: string };
 
 /** Runs it and waits for its end. The container, its writes and its anonymous volumes are gone then. */
 export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
@@ -57,8 +66,13 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
   provider.addForeign({ layers, fetch: async () => {} });
   const root = chainOf(stack(scratch, ...layers.map(({ diffID }) => new Layer(diffID))));
   await provider.ensureSnapshots(root, signal);
-  const mounts = await mountsOf(options, config.config ?? {}, worker);
-  const params = { ...paramsOf(options, config.config ?? {}), root, mounts, ...security(walls, options) };
+  const edits = editsOf(options);
+  const given = await giveDevices(edits, worker);
+  const mounts = [...(await mountsOf(options, config.config ?? {}, worker)), ...given.mounts];
+  const { devices } = given;
+  const usual = paramsOf(options, config.config ?? {});
+  const env = mergeEnv(usual.env, edits.env);
+  const params = { ...usual, env, root, mounts, ...(devices.length > 0 && { devices }), ...security(walls, options) };
   const result = await worker.call('sandbox.run', params, {
     signal,
     onData: (payload) => options.onOutput(payload[0] === 2 ? 'stderr' : 'stdout', payload.subarray(1)),
@@ -105,6 +119,14 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
     stdin: false,
     ...options.resources,
   };
+}
+
+/** Those that are named come with what their description says. */
+function editsOf({ devices = [], cdiDirectories }: RunOptions): Edits {
+  const registry = new DeviceRegistry(cdiDirectories);
+  const nodes = devices.flatMap((device) => ('path' in device ? [device] : []));
+  const described = registry.edits(devices.flatMap((device) => ('name' in device ? [device.name] : [])));
+  return joinEdits([{ env: [], nodes, mounts: [], refused: [] }, described]);
 }
 
 function security(walls: SandboxSecurity | undefined, { capabilities }: RunOptions): Pick<SandboxParams, 'security'> {

@@ -35,6 +35,7 @@ export interface BuildFlags extends LimitFlags {
   readonly ssh: SshOption[];
   readonly addHosts: HostOption[];
   readonly allow: Permission[];
+  readonly cdiDirectories: string[];
   security: SecurityOptions;
   readonly outputs: OutputArgument[];
   platform?: Platform;
@@ -63,6 +64,7 @@ export const defaultBuildFlags = (): BuildFlags => ({
   ssh: [],
   addHosts: [],
   allow: [],
+  cdiDirectories: [],
   security: {},
   outputs: [],
   noCache: false,
@@ -177,8 +179,14 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
   {
     name: 'allow',
     value: 'PERMISSION',
-    help: 'what the Dockerfile may ask for: network.host, security.insecure or device; may be given several times',
+    help: 'what the Dockerfile may ask for: network.host, security.insecure, device or device=NAME; may be given several times',
     set: ({ allow }, text) => void allow.push(parsePermission(text)),
+  },
+  {
+    name: 'cdi-spec-dir',
+    value: 'DIR',
+    help: 'where devices of RUN --device are described (default: /etc/cdi and /var/run/cdi); may be given several times, the last counts most',
+    set: ({ cdiDirectories }, text, { directory }) => void cdiDirectories.push(resolve(directory, notEmpty('--cdi-spec-dir', text))),
   },
   {
     name: 'security-opt',
@@ -264,7 +272,7 @@ export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
   { name: 'compression', hint: 'layers are compressed with gzip' },
   { name: 'debug', hint: 'use "cooper run" with an image of the stage before: --target' },
-  { name: 'device', hint: 'do what needs the device in a container of the finished image' },
+  { name: 'device', hint: 'write RUN --device=NAME in the Dockerfile, and build with --allow device=NAME' },
   { name: 'explain', hint: '"--progress plain" shows which steps the cache had' },
   { name: 'force-rm', hint: 'leave it out: no containers are kept' },
   { name: 'load', hint: 'leave it out: the image is always in the store' },

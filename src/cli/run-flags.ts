@@ -1,10 +1,13 @@
+import { resolve } from 'node:path';
 import type { SecurityOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { NetworkMode } from '../graph/spec.ts';
+import type { DeviceArgument } from '../run.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, pidsFlag, unavailableLimitFlags } from './limit-flags.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseCapability } from './values/capability.ts';
+import { parseDevice } from './values/device.ts';
 import { parseNetwork } from './values/network.ts';
 import { type PortMapping, parsePort } from './values/port.ts';
 import { parseSecurityOption } from './values/security-option.ts';
@@ -25,6 +28,8 @@ export interface RunFlags extends LimitFlags {
   readonly addedCapabilities: string[];
   readonly droppedCapabilities: string[];
   security: SecurityOptions;
+  readonly devices: DeviceArgument[];
+  readonly cdiDirectories: string[];
   remove: boolean;
 }
 
@@ -37,6 +42,8 @@ export const defaultRunFlags = (): RunFlags => ({
   addedCapabilities: [],
   droppedCapabilities: [],
   security: {},
+  devices: [],
+  cdiDirectories: [],
   remove: true,
 });
 
@@ -122,6 +129,21 @@ export const runFlags: readonly Flag<RunFlags>[] = [
     set: ({ droppedCapabilities }, text) => void droppedCapabilities.push(parseCapability(text, '--cap-drop')),
   },
   {
+    name: 'device',
+    value: 'HOST[:PATH]',
+    help: 'a device of the host, by its path or the name of its description (VENDOR/CLASS=NAME); may be given several times',
+    set: ({ devices }, text) => void devices.push(parseDevice(text)),
+  },
+  {
+    name: 'cdi-spec-dir',
+    value: 'DIR',
+    help: 'where devices are described (default: /etc/cdi and /var/run/cdi); may be given several times, the last counts most',
+    set: ({ cdiDirectories }, text, { directory }) => {
+      if (text === '') throw new BuildError('ARG_INVALID', '"--cdi-spec-dir" needs a directory');
+      cdiDirectories.push(resolve(directory, text));
+    },
+  },
+  {
     name: 'security-opt',
     value: 'OPTION',
     help: 'walls of the container: seccomp=FILE, seccomp=unconfined, no-new-privileges, systempaths=unconfined; may be given several times',
@@ -140,11 +162,10 @@ export const unavailableRunFlags: readonly Unavailable[] = [
   { name: 'tty', short: 't', hint: 'programs have no terminal yet', code: 'UNSUPPORTED' },
   { name: 'add-host', hint: 'show an /etc/hosts of your own with --volume' },
   { name: 'detach', short: 'd', hint: 'containers run in the foreground; put "&" behind the command' },
-  { name: 'device', hint: "programs have Docker's default devices" },
   { name: 'dns', hint: 'show an /etc/resolv.conf of your own with --volume' },
   { name: 'env-file', hint: 'give each variable with --env' },
   { name: 'expose', hint: 'use --publish' },
-  { name: 'gpus', hint: "programs have Docker's default devices" },
+  { name: 'gpus', hint: 'give each with --device' },
   { name: 'health-cmd', hint: 'health checks are not run' },
   { name: 'hostname', hint: 'use --name' },
   { name: 'init', hint: 'the program is process 1, as in Docker without --init' },

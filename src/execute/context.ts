@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { ResourceOptions } from '../build-options.ts';
 import type { IgnoreRules } from '../context/ignore-file.ts';
+import type { Edits } from '../devices/edits.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -30,6 +31,8 @@ export interface ExecuteContext {
   readonly security: SandboxSecurity | undefined;
   /** What each RUN may use. */
   readonly resources: ResourceOptions;
+  /** What a container with these devices gets. */
+  readonly devices: (names: readonly string[]) => Edits;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

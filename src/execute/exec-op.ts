@@ -6,6 +6,7 @@ import type { SandboxResult, SnapshotID } from '../worker/protocol.ts';
 import { relayTo } from './agents.ts';
 import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
+import { giveDevices } from './exec-devices.ts';
 import { absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
 import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, readySource, stack } from './filesystem.ts';
 import { mountContents, mountDefinitions, mountField } from './mount-keys.ts';
@@ -65,6 +66,8 @@ const execFields = (spec: ExecSpec, { worker }: ExecuteContext): readonly Field[
   field('hosts', spec.hosts),
   field('hostname', spec.hostname ?? null),
   field('security', spec.security),
+  // As asked for: what a device is called here, and what it is, are matters of this machine.
+  ...(spec.devices ? [field('devices', spec.devices.asked)] : []),
   field('platform', spec.platform),
   field('epoch', spec.epoch ?? null),
   // Nearly the same comes out, but not for sure: it serves those that would do no better.
@@ -100,17 +103,20 @@ async function execute(
   for (const chain of chains) await layers.ensureSnapshots(chain, signal);
   const mounts = givenMounts(vertex, spec, context);
   const agents = relayTo(context.agents, worker, { signal, warn: context.onWarning });
+  const edits = context.devices(spec.devices?.given ?? []);
+  const given = await giveDevices(edits, worker);
   const log = new OutputLog((stream, text) => context.onOutput(vertex, stream, text));
   const result = await worker.call(
     'sandbox.run',
     {
       root,
       argv: spec.argv,
-      env: environmentOf([...spec.env, ...spec.proxyEnv, ...absentSecretEnv(spec, context.secrets)]),
+      env: environmentOf([...spec.env, ...spec.proxyEnv, ...absentSecretEnv(spec, context.secrets), ...edits.env]),
       secretEnv: secretEnvOf(mounts),
       cwd: spec.cwd,
       user: spec.user,
-      mounts: await sandboxMounts(mounts, inputs, context, signal),
+      mounts: [...(await sandboxMounts(mounts, inputs, context, signal)), ...given.mounts],
+      ...(given.devices.length > 0 && { devices: given.devices }),
       network: spec.network,
       ...(spec.security === 'insecure' && { insecure: true }),
       ...(context.security && { security: context.security }),

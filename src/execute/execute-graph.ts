@@ -28,6 +28,7 @@ export interface ExecuteOptions {
   readonly secretDigests: ExecuteContext['secretDigests'];
   readonly agents: ExecuteContext['agents'];
   readonly security: ExecuteContext['security'];
+  readonly devices: ExecuteContext['devices'];
   readonly resources: ResourceOptions;
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
@@ -96,6 +97,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     secretDigests: options.secretDigests,
     agents: options.agents,
     security: options.security,
+    devices: options.devices,
     resources: options.resources,
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,

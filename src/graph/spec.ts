@@ -82,6 +82,7 @@ export interface ExecSpec {
   /** From BUILDKIT_SANDBOX_HOSTNAME; without one it is BuildKit's own default. */
   readonly hostname?: string;
   readonly security: SecurityMode;
+  readonly devices?: DevicesSpec;
   readonly platform: Platform;
   /** SOURCE_DATE_EPOCH, in seconds: no file of the layer has a later mtime. */
   readonly epoch?: number;
@@ -91,6 +92,14 @@ export interface ExecSpec {
 export interface HostSpec {
   readonly name: string;
   readonly ip: string;
+}
+
+/** Devices of the machine. */
+export interface DevicesSpec {
+  /** As the Dockerfile has them. */
+  readonly asked: readonly { readonly name: string; readonly required: boolean }[];
+  /** What of that is there and allowed: full names. */
+  readonly given: readonly string[];
 }
 
 /** `insecure`: with every capability and no seccomp filter. */

@@ -1,7 +1,7 @@
 import type { Range } from '../../grammar/ast.ts';
 import type { Permission } from '../build-options.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import type { HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { DevicesSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { ExpansionBudget } from './expansion.ts';
@@ -24,6 +24,7 @@ export interface BuildScope {
   readonly hostname: string | undefined;
   /** What the user allows besides the usual. */
   readonly allow: readonly Permission[];
+  readonly grantDevices: (asked: DevicesSpec['asked']) => readonly string[];
   readonly targetPlatform: Platform;
   /** SOURCE_DATE_EPOCH, in seconds. */
   readonly epoch?: number;

@@ -121,6 +121,7 @@ function readFile(dockerfile: Dockerfile, { file, text }: DockerfileSource, opti
     network: options.network ?? 'default',
     hostname: sandboxHostname(buildArgs),
     allow: options.allow ?? [],
+    grantDevices: options.grantDevices ?? (() => []),
     targetPlatform,
     context: options.mainContext ?? vertex<Spec>({ kind: 'local', name: 'context' }, [], 'build context'),
     contextOrigin: options.contextOrigin,

@@ -1,6 +1,6 @@
 import type { Permission } from '../build-options.ts';
 import type { SourceRange } from '../diagnostics/source-range.ts';
-import type { GitSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
+import type { DevicesSpec, GitSpec, HostSpec, HttpSpec, NetworkMode, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Linter } from './lint/linter.ts';
@@ -32,6 +32,8 @@ export interface PlanOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** When a source that is fetched was made, in seconds since 1970; undefined where nothing says so. For SOURCE_DATE_EPOCH. */
   readonly sourceTime?: (source: HttpSpec | GitSpec, signal: AbortSignal) => Promise<number | undefined>;
+  /** Full names of the devices that a RUN asks for and may have; throws where it may not. Without it none is given, as where nothing is run. */
+  readonly grantDevices?: (asked: DevicesSpec['asked']) => readonly string[];
   /** Looks on, and may end the plan with LINT_FAILED. */
   readonly linter?: Linter;
   /** Is shown each row of a history as it is made, with the place that asks for it. May throw. */

@@ -128,6 +128,19 @@ export interface SandboxSecurity {
   readonly capabilities?: readonly string[];
 }
 
+/** A device of the machine, as a node in the container: the only ones besides the usual that can be opened. */
+export interface SandboxDevice {
+  readonly handle: string;
+  /** In the container, absolute. */
+  readonly path: string;
+  /** Of the node, where it is one of the container's own; without them as on the machine. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Where nobody said whose it is and the program's user is not root, it is his. */
+  readonly ofUser?: boolean;
+}
+
 export interface SandboxParams {
   readonly root: Chain;
   readonly argv: readonly string[];
@@ -142,6 +155,7 @@ export interface SandboxParams {
   /** All capabilities, no seccomp filter, no masked paths (RUN --security=insecure). */
   readonly insecure?: boolean;
   readonly security?: SandboxSecurity;
+  readonly devices?: readonly SandboxDevice[];
   readonly hostname: string;
   /** Lines for /etc/hosts besides the usual ones: `ip name`. */
   readonly hosts?: readonly string[];

@@ -19,6 +19,7 @@ use crate::syscalls;
 
 use super::emulate;
 use super::notify;
+use super::passed_device;
 use super::root;
 use super::seccomp;
 use super::spec::{STDIO, Spec, Stubs};
@@ -89,6 +90,7 @@ fn prepare(
     let mut root = root::assemble(spec, &descriptors)?;
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;
+    passed_device::give_to_user(&root, spec, &user)?;
     enter_directory(&root, &spec.cwd, &user, spec.emulate_ids)?;
     let stubs = std::mem::take(&mut root.stubs);
     rlimits::set_defaults(&spec.ulimits);

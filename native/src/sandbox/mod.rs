@@ -12,6 +12,7 @@ mod init;
 mod mask;
 mod mounts;
 mod notify;
+mod passed_device;
 mod process;
 mod pump;
 mod rlimits;
@@ -281,6 +282,7 @@ fn spec_of(
                 within: mount.within.clone(),
                 target: mount.target.clone(),
                 readonly: mount.readonly,
+                device: mount.device,
             })
             .collect(),
         services: Vec::new(),

@@ -16,6 +16,7 @@ use crate::store::make_directory;
 
 use super::cache;
 use super::files::{self, Files};
+use super::passed_device;
 use super::root::{copy, filesystem};
 use super::socket::Sockets;
 use super::volume;
@@ -57,6 +58,7 @@ impl Prepared<'_> {
             within,
             target: clean(target),
             readonly,
+            device: None,
         });
     }
 
@@ -96,6 +98,7 @@ pub fn prepare<'a>(
             within: Some(format!("/{name}")),
             target: format!("/etc/{name}"),
             readonly: params.commit,
+            device: None,
         });
     }
     prepared
@@ -122,6 +125,12 @@ pub fn prepare<'a>(
                 prepared.add(own, None, &mount.target, mount.readonly);
             }
         }
+    }
+    if let Some(devices) = &params.devices {
+        for device in devices {
+            check_target(&clean(&device.path))?;
+        }
+        passed_device::prepare(session, devices, &mut prepared.descriptors, &mut prepared.list)?;
     }
     // Stable: of two mounts at one place the later one is seen.
     prepared.list.sort_by_key(|mount| mount.target.matches('/').count());
@@ -242,6 +251,7 @@ fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> R
         within: Some(format!("/{name}")),
         target: clean(&mount.target),
         readonly: true,
+        device: None,
     };
     prepared.list.push(part);
     Ok(())
@@ -264,6 +274,7 @@ fn ssh(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Resu
         within: Some(format!("/{name}")),
         target: clean(&mount.target),
         readonly: false,
+        device: None,
     });
     Ok(())
 }

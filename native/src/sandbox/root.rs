@@ -18,6 +18,7 @@ use crate::syscalls::mount_setattr;
 use super::cgroup::view;
 use super::device;
 use super::mask;
+use super::passed_device;
 use super::spec::{self, ROOT, Spec};
 use super::target::{Root, place};
 
@@ -137,7 +138,12 @@ fn prepare_all(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Err
         } else {
             MountAttrFlags::empty()
         };
-        set(own.as_fd(), readonly | nodev(spec), true).doing(doing)?;
+        let attributes = if mount.device.is_some() {
+            passed_device::ATTRIBUTES
+        } else {
+            readonly | nodev(spec)
+        };
+        set(own.as_fd(), attributes, true).doing(doing)?;
         prepared.push(own);
     }
     Ok(prepared)

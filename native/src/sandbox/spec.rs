@@ -52,6 +52,16 @@ pub struct Mount {
     pub within: Option<String>,
     pub target: String,
     pub readonly: bool,
+    /// A node that can be opened.
+    pub device: Option<Device>,
+}
+
+/// Whose a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    AsItIs,
+    /// The container's user's.
+    OfUser,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

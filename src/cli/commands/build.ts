@@ -65,7 +65,22 @@ function checkTogether({ quiet, push, tags, outputs }: BuildFlags): void {
 async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller: Caller): Promise<BuildOptions> {
   const { directory, environment, resultStream, input } = caller;
   const context = await contextOf(path, directory);
-  const { tags, target, contexts, buildArgs, labels, annotations, secrets, ssh, addHosts, allow, security, platform, network } = flags;
+  const {
+    tags,
+    target,
+    contexts,
+    buildArgs,
+    labels,
+    annotations,
+    secrets,
+    ssh,
+    addHosts,
+    allow,
+    security,
+    cdiDirectories,
+    platform,
+    network,
+  } = flags;
   const { noCache, reproducible, noCacheFilter, pull, push, file } = flags;
   return {
     context,
@@ -94,6 +109,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
       environment,
     },
     resources: resourcesOf(flags),
+    ...(cdiDirectories.length > 0 && { cdiDirectories }),
     outputs: flags.outputs,
     outputStream: resultStream,
   };

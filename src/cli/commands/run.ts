@@ -28,19 +28,20 @@ export const command = defineCommand<RunFlags>({
   defaults: defaultRunFlags,
   run: async ({ remove, ...flags }, [image = '', ...argv], caller) => {
     if (!remove) throw new BuildError('UNSUPPORTED', 'containers that are kept are not there yet', { hint: 'leave out "--rm=false"' });
-    const { env, volumes, ports, network, workdir, entrypoint, hostname, security } = flags;
+    const { env, volumes, ports, network, workdir, entrypoint, hostname, security, devices, cdiDirectories } = flags;
     const { addedCapabilities: added, droppedCapabilities: dropped } = flags;
     const output = outputTo(caller);
     using typed = signalsFor(caller);
     const { exitCode } = await runContainer(
       {
         root: needRoot(flags),
-        ...{ image, argv, env, volumes, ports, network, security },
+        ...{ image, argv, env, volumes, ports, network, security, devices },
         ...(added.length + dropped.length > 0 && { capabilities: capabilitiesWith(added, dropped) }),
         ...(workdir !== undefined && { workdir }),
         ...(flags.user !== undefined && { user: flags.user }),
         ...(entrypoint !== undefined && { entrypoint }),
         ...(hostname !== undefined && { hostname }),
+        ...(cdiDirectories.length > 0 && { cdiDirectories }),
         resources: resourcesOf(flags),
         environment: caller.environment,
         onOutput: output.write,

@@ -9,8 +9,9 @@ import { epochOf } from '../epoch.ts';
 import { type FlagValue, listFlag, textFlag } from '../flags.ts';
 import { lowerMounts } from '../mounts.ts';
 import { proxyEnvOfStep } from '../proxy-env.ts';
+import { devicesOf } from '../run-devices.ts';
 import { addHistory, type StageState, workingDirectory } from '../stage-state.ts';
-import { invalid, rangeOf, type Step, unsupported } from '../step.ts';
+import { invalid, rangeOf, type Step } from '../step.ts';
 import { stepName, summaryOf } from '../step-name.ts';
 
 const networkModes: readonly NetworkMode[] = ['default', 'none', 'host'];
@@ -20,7 +21,6 @@ const scriptDirectory = '/dev/pipes';
 /** RUN. */
 export function lowerRun(step: Step): void {
   const { state, build } = step;
-  refuseDevices(step);
   const inputs: Vertex<Spec>[] = [state.vertex];
   const program = readProgram(step, inputs);
   const mounts = [...program.mounts, ...lowerMounts(step, listFlag(step, 'mount'), inputs)];
@@ -35,6 +35,7 @@ export function lowerRun(step: Step): void {
     mounts,
     network: networkMode(step),
     security: securityMode(step),
+    ...devicesOf(step),
     hosts: build.hosts,
     ...(build.hostname !== undefined && { hostname: build.hostname }),
     platform: state.platform,
@@ -108,14 +109,5 @@ function requireAllowed(step: Step, { value, range }: FlagValue, permission: Per
   throw new BuildError('NOT_ALLOWED', `RUN asks for "${value}", which was not allowed`, {
     range,
     hint: `if you trust this Dockerfile, build with "--allow ${permission}"`,
-  });
-}
-
-function refuseDevices(step: Step): void {
-  const [device] = listFlag(step, 'device');
-  if (!device) return;
-  throw unsupported(step, 'devices of the machine cannot be given to a RUN', {
-    range: device.range,
-    hint: 'do what needs the device in a container of the finished image',
   });
 }

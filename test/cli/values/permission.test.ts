@@ -7,7 +7,8 @@ for (const { text, want } of [
   { text: 'network.host', want: 'network.host' },
   { text: 'security.insecure', want: 'security.insecure' },
   { text: 'device', want: 'device' },
-  { text: 'device=nvidia.com/gpu=0,alias=a', want: 'device' },
+  { text: 'device=', want: 'device' },
+  { text: 'device=nvidia.com/gpu=0,alias=a', want: 'device=nvidia.com/gpu=0,alias=a' },
 ]) {
   test(`--allow ${text}`, () => assert.equal(parsePermission(text), want));
 }
@@ -15,6 +16,7 @@ for (const { text, want } of [
 for (const { text, code, hint } of [
   { text: 'network.hots', code: 'ARG_INVALID', hint: /"network.host"/ },
   { text: 'network.host=1', code: 'ARG_INVALID', hint: /(?:)/ },
+  { text: 'device=a/b=c,also=d', code: 'ARG_INVALID', hint: /alias=ALIAS/ },
   { text: 'everything', code: 'ARG_INVALID', hint: /network.host, security.insecure, device/ },
   { text: 'buildx.local.delete', code: 'UNSUPPORTED', hint: /empty the directory/ },
   { text: 'fs.read=/', code: 'UNSUPPORTED', hint: /leave it out/ },

@@ -59,9 +59,9 @@ for (const trigger of ['NONSENSE x', 'RUN a\nRUN b', 'FROM debian', 'ONBUILD RUN
 
 test('ONBUILD: what fails in a trigger is shown at the FROM', async () => {
   await assert.rejects(
-    planOf('# note\nFROM parent', {}, withTriggers('RUN --device=a/b=c x')),
+    planOf('# note\nFROM parent', {}, withTriggers('RUN --security=insecure x')),
     (error: unknown) =>
-      (error as { code?: string }).code === 'UNSUPPORTED' && (error as { range: { start: { line: number } } }).range.start.line === 2,
+      (error as { code?: string }).code === 'NOT_ALLOWED' && (error as { range: { start: { line: number } } }).range.start.line === 2,
   );
 });
 

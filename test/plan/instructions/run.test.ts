@@ -1,3 +1,4 @@
+import { BuildError } from '../../../src/diagnostics/build-error.ts';
 import { testErrors, testPlans } from '../plan-of.ts';
 
 const env = ['PATH=/usr/bin:/bin', 'X=base'];
@@ -247,6 +248,23 @@ testPlans('RUN --mount', [
     layers: mounts({ ...cache, id: '//c' }),
   },
   {
+    name: 'asks for devices, and gets those that are granted',
+    text: 'FROM debian\nRUN --device=a/b=c,required --device=name=d/e,required=0 --device="f/g=*" x',
+    options: { grantDevices: (asked: readonly { name: string }[]) => asked.slice(1).map(({ name }) => `${name}!`) },
+    layers: [
+      {
+        devices: {
+          asked: [
+            { name: 'a/b=c', required: true },
+            { name: 'd/e', required: false },
+            { name: 'f/g=*', required: false },
+          ],
+          given: ['d/e!', 'f/g=*!'],
+        },
+      },
+    ],
+  },
+  {
     name: 'quotes a field that has a comma',
     text: `FROM debian\nRUN --mount=type=cache,\\"target=/c,d\\" x`,
     layers: mounts({ ...cache, target: '/c,d', id: '//c,d' }),
@@ -285,7 +303,17 @@ testErrors('RUN', [
     at: '2:5',
     hint: /--allow security.insecure/,
   },
-  { name: 'has no devices', text: run('--device=a/b=c'), code: 'UNSUPPORTED', at: '2:5' },
+  {
+    name: 'has the devices only that are granted',
+    text: run('--device=a/b=c'),
+    options: {
+      grantDevices: () => {
+        throw new BuildError('NOT_ALLOWED', 'no');
+      },
+    },
+    code: 'NOT_ALLOWED',
+    at: '2:5',
+  },
   {
     name: 'has the network of the machine only where that is allowed',
     text: run('--network=host'),
