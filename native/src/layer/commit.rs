@@ -34,7 +34,7 @@ pub fn make(session: &Session, request: &RequestContext, items: Vec<Item>, form:
         LayerForm::None => None,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let search = session.secrets.search()?;
+    let search = session.secrets.search();
     let packed = pack(layout, writer.as_mut(), threads, search.as_deref(), &|| {
         request.cancel.is_cancelled()
     })?;

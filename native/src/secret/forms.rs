@@ -255,7 +255,8 @@ mod tests {
         let all = lines(pem.as_bytes());
         assert_eq!(all[0], "x".repeat(64).as_bytes());
         let encoded = general_purpose::STANDARD.encode(&pem);
-        assert_eq!(all[1], encoded.as_bytes()[..76]);
-        assert!(all.iter().any(|line| line == &encoded.as_bytes()[64..128]));
+        for line in [&encoded[..76], &encoded[64..128], &encoded[encoded.len() - 30..]] {
+            assert!(all.iter().any(|one| one.ends_with(line.as_bytes())), "{line}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod forms;
 mod mask;
 mod search;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -49,23 +50,19 @@ impl Secrets {
     }
 
     /// What finds them in a layer; None where there is nothing to find.
-    pub fn search(&self) -> Result<Option<Arc<Search>>, Error> {
+    pub fn search(&self) -> Option<Arc<Search>> {
         let mut state = lock(&self.0);
         if let Some(made) = &state.search {
-            return Ok(made.clone());
+            return made.clone();
         }
         let mut all: Vec<(String, Form)> = Vec::new();
         for (id, secret) in state.values.iter().filter(|(_, secret)| secret.scan) {
             let part = searched_part(&secret.value);
             all.extend(part.map(forms).into_iter().flatten().map(|form| (id.clone(), form)));
         }
-        let made = if all.is_empty() {
-            None
-        } else {
-            Some(Arc::new(Search::new(all)?))
-        };
+        let made = (!all.is_empty()).then(|| Arc::new(Search::new(all)));
         state.search = Some(made.clone());
-        Ok(made)
+        made
     }
 
     /// What takes them out of a log; None where there is nothing to take out.

@@ -1,15 +1,14 @@
-//! Finds secrets in a tar that is made piece by piece, in no order: an automaton finds short windows out of each form, and where one is found
-//! the whole form is compared. Encoders break lines, so for base64 and hex white space does not count, and there are two windows
+//! Finds secrets in a tar that is made piece by piece, in no order: short windows out of each form are looked for (windows.rs), and where
+//! one is found the whole form is compared. Encoders break lines, so for base64 and hex white space does not count, and there are two windows
 //! side by side, of which a line break can cut only one.
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
-
 use super::forms::Form;
+use super::windows::{Found, Windows};
 use crate::error::Error;
 
-/// Bytes of a window: few are found by chance, and the automaton stays small.
+/// Bytes of a window: few are found by chance.
 const WINDOW: usize = 16;
 /// On either side of a border: what may hold a window that lies over it.
 const SEAM: usize = WINDOW - 1;
@@ -22,7 +21,7 @@ const BLOCK: u64 = 4096;
 pub type Fetch<'a> = &'a dyn Fn(Range<u64>) -> Result<Vec<u8>, Error>;
 
 pub struct Search {
-    automaton: AhoCorasick,
+    texts: Windows,
     windows: Vec<Window>,
     /// Each with the id of its secret.
     forms: Vec<(String, Form)>,
@@ -53,48 +52,37 @@ pub struct Hit {
 }
 
 impl Search {
-    pub fn new(forms: Vec<(String, Form)>) -> Result<Self, Error> {
+    pub fn new(forms: Vec<(String, Form)>) -> Self {
         let mut windows = Vec::new();
         for (at, (_, form)) in forms.iter().enumerate() {
             windows.extend(ranges(form).map(|range| Window { form: at, range }));
         }
         let texts = windows
             .iter()
-            .map(|Window { form, range }| &forms[*form].1.bytes[range.clone()]);
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(texts)
-            .map_err(|error| Error::internal(format!("search for secrets: {error}")))?;
-        Ok(Self {
-            automaton,
+            .map(|Window { form, range }| forms[*form].1.bytes[range.clone()].to_vec());
+        Self {
+            texts: Windows::new(texts.collect()),
             windows,
             forms,
-        })
+        }
     }
 
     /// For one value.
     #[cfg(test)]
-    pub fn of(id: &str, value: &[u8]) -> Result<Self, Error> {
+    pub fn of(id: &str, value: &[u8]) -> Self {
         let forms = super::forms::forms(value).into_iter();
         Self::new(forms.map(|form| (id.to_owned(), form)).collect())
     }
 
     /// All windows in a piece. Behind one that is a whole form nothing more is looked for.
     pub fn candidates(&self, piece: &[u8]) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        for one in self.automaton.find_overlapping_iter(Input::new(piece)) {
-            let window = one.pattern().as_usize();
-            found.push(Candidate {
-                window,
-                at: one.start(),
-            });
+        let mut all = Vec::new();
+        self.texts.find(piece, |Found { text: window, at }| {
+            all.push(Candidate { window, at });
             let Window { form, range } = &self.windows[window];
-            if range.len() == self.forms[*form].1.bytes.len() {
-                break;
-            }
-        }
-        found
+            range.len() < self.forms[*form].1.bytes.len()
+        });
+        all
     }
 
     /// Whether the rest of a form is there too. `at`: where the window is in a tar of `length` bytes.
@@ -243,7 +231,7 @@ mod tests {
     fn search(values: &[&[u8]]) -> Search {
         let all = values.iter().enumerate();
         let all = all.flat_map(|(id, value)| forms(value).into_iter().map(move |form| (id.to_string(), form)));
-        Search::new(all.collect()).unwrap()
+        Search::new(all.collect())
     }
 
     /// As the packer does it: pieces of any size, and what lies over their borders.

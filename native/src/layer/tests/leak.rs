@@ -19,7 +19,7 @@ const SECRET: &str = "dir-one/dir-two-s3cr3t";
 
 /// What packing says, and whether it left a blob.
 fn pack_with(upper: &Path, threads: usize) -> Result<(), Error> {
-    let search = Search::of("id", SECRET.as_bytes()).unwrap();
+    let search = Search::of("id", SECRET.as_bytes());
     let layout = Layout::new(read_upper(Arc::new(open(upper)), None).unwrap());
     let store = tempfile::tempdir().unwrap();
     let mut writer = BlobWriter::create(store.path().join("new")).unwrap();
@@ -123,7 +123,7 @@ fn a_secret_in_the_name_of_a_whiteout_is_found() {
     pack_with(upper.path(), 1).unwrap();
     let whole = upper.path().join("dir-two-s3cr3t");
     rustix::fs::mknodat(CWD, &whole, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
-    let search = Search::of("id", b"two-s3cr3t").unwrap();
+    let search = Search::of("id", b"two-s3cr3t");
     let layout = Layout::new(read_upper(Arc::new(open(upper.path())), None).unwrap());
     assert!(pack(layout, None, 1, Some(&search), &|| false).is_err());
 }
