@@ -16,7 +16,7 @@ import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
 import type { Store } from './store/store.ts';
 import { layersOf, readStoredImage } from './store/stored-image.ts';
-import type { SandboxMount, SandboxParams, SandboxSecurity } from './worker/protocol.ts';
+import type { SandboxMount, SandboxParams, SandboxSecurity, TerminalSize } from './worker/protocol.ts';
 import type { Worker } from './worker/worker.ts';
 
 /** A container from an image, in the foreground. Host paths are absolute. */
@@ -47,6 +47,12 @@ export interface RunOptions {
   /** The program may write more when the promise is fulfilled. */
   readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void | Promise<void>;
   readonly onWarning: (message: string) => void;
+  /** Standard input; without it the program has none. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  /** The program has a terminal of this size; what it writes comes as stdout. */
+  readonly tty?: TerminalSize;
+  /** Other sizes of the terminal; the first one is asked for when the program runs. */
+  readonly sizes?: AsyncIterable<TerminalSize>;
   /** Signal numbers to pass on to the program. */
   readonly signals?: AsyncIterable<number>;
 }
@@ -73,11 +79,19 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
   const usual = paramsOf(options, config.config ?? {});
   const env = mergeEnv(usual.env, edits.env);
   const params = { ...usual, env, root, mounts, ...(devices.length > 0 && { devices }), ...security(walls, options) };
+  let stream = 0;
   const result = await worker.call('sandbox.run', params, {
     signal,
     onData: (payload) => options.onOutput(payload[0] === 2 ? 'stderr' : 'stdout', payload.subarray(1)),
-    onEvent: (event) => event.type === 'warning' && options.onWarning(event.message),
-    onStream: (stream) => void forwardSignals(worker, stream, options.signals),
+    onEvent: (event) => {
+      if (event.type === 'warning') options.onWarning(event.message);
+      if (event.type === 'started') void forwardSizes(worker, stream, options.sizes);
+    },
+    onStream: (given) => {
+      stream = given;
+      void forwardSignals(worker, stream, options.signals);
+    },
+    ...(options.input && { input: options.input }),
   });
   if (result.oom) options.onWarning(`the container ran out of memory: ${memoryOf(result, options.resources?.limits)}`);
   return { exitCode: result.exitCode, ...(result.signal !== undefined && { signal: result.signal }) };
@@ -116,7 +130,8 @@ function paramsOf(options: RunOptions, config: ContainerConfig): Omit<SandboxPar
     hostname: options.hostname ?? 'cooper',
     ports: options.ports,
     commit: false,
-    stdin: false,
+    stdin: options.input !== undefined,
+    ...(options.tty && { tty: options.tty }),
     ...options.resources,
   };
 }
@@ -156,6 +171,13 @@ async function mountsOf(options: RunOptions, config: ContainerConfig, worker: Wo
     .filter((target) => !bound.has(posix.resolve('/', target)))
     .map((target): SandboxMount => ({ type: 'volume', target, readonly: false }));
   return [...anonymous, ...binds];
+}
+
+async function forwardSizes(worker: Worker, stream: number, sizes: AsyncIterable<TerminalSize> | undefined): Promise<void> {
+  for await (const size of sizes ?? []) {
+    // As with signals: the program may have ended.
+    await worker.call('sandbox.resize', { stream, ...size }).catch(() => {});
+  }
 }
 
 async function forwardSignals(worker: Worker, stream: number, signals: AsyncIterable<number> | undefined): Promise<void> {

@@ -69,6 +69,7 @@ methods! {
     "file.mkdir": FileMkdirParams => PackedLayer,
     "sandbox.run": SandboxParams => SandboxResult,
     "sandbox.signal": SandboxSignalParams => Empty,
+    "sandbox.resize": SandboxResizeParams => Empty,
     "sandbox.connect": SandboxConnectParams => Empty,
     "mount.discard": MountDiscardParams => Empty,
     "mount.list": Empty => MountListResult,

@@ -280,6 +280,15 @@ pub struct SandboxParams {
     pub shm_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ulimits: Option<Vec<Ulimit>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tty: Option<Tty>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tty {
+    pub rows: u16,
+    pub columns: u16,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -502,6 +511,7 @@ messages! {
     }
 
     SandboxSignalParams { stream: u32, signal: i32 }
+    SandboxResizeParams { stream: u32, rows: u16, columns: u16 }
     SandboxConnectParams { connection: u64 }
     MountDiscardParams { ids: Vec<String> }
     MountListResult { mounts: Vec<CacheMount> }

@@ -124,6 +124,7 @@ impl Server {
             "store.usage" => caches::usage::usage(session, &decode(params)?, context).and_then(to_value),
             "sandbox.run" => sandbox::run(session, decode(params)?, context).and_then(to_value),
             "sandbox.signal" => sandbox::signal(session, decode(params)?).and_then(to_value),
+            "sandbox.resize" => sandbox::resize(session, decode(params)?).and_then(to_value),
             "sandbox.connect" => sandbox::connect(session, decode(params)?, context).and_then(to_value),
             "mount.discard" => caches::list::discard(session, &decode(params)?, context).and_then(to_value),
             "mount.list" => caches::list::list(session, context).and_then(to_value),

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Terminal } from './terminal.ts';
 
 /** Who typed the command, and what he has: all that is known of the process outside of main.ts. */
 export interface Caller {
@@ -8,6 +9,7 @@ export interface Caller {
   readonly isRoot: boolean;
   /** Standard input. */
   readonly input: AsyncIterable<Uint8Array>;
+  readonly terminal: Terminal;
   /** Standard output: the result, and nothing else. Resolves when more can be taken. */
   readonly writeResult: (bytes: string | Uint8Array) => Promise<void>;
   /** The same, for archives. It is not to be closed. */

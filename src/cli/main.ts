@@ -3,11 +3,12 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import type { Caller } from './caller.ts';
 import { cli } from './cli.ts';
 import { ResultUnread } from './errors.ts';
+import { terminalOf } from './terminal.ts';
 
 // The entry of the bundle. All that is known of the process is read here; starting must be quick, so nothing heavy is imported.
 
 const interrupt = new AbortController();
-const others = ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+const others = ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 let taker: ((signal: NodeJS.Signals) => void) | undefined;
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -32,6 +33,9 @@ const caller: Caller = {
   isRoot: process.getuid?.() === 0,
   get input() {
     return addAbortSignal(interrupt.signal, process.stdin);
+  },
+  get terminal() {
+    return terminalOf(process.stdin, process.stdout);
   },
   writeResult,
   resultStream: process.stdout,

@@ -31,6 +31,10 @@ export interface RunFlags extends LimitFlags {
   readonly devices: DeviceArgument[];
   readonly cdiDirectories: string[];
   remove: boolean;
+  /** Standard input goes to the program. */
+  interactive: boolean;
+  /** The program has a terminal. */
+  tty: boolean;
 }
 
 export const defaultRunFlags = (): RunFlags => ({
@@ -45,9 +49,13 @@ export const defaultRunFlags = (): RunFlags => ({
   devices: [],
   cdiDirectories: [],
   remove: true,
+  interactive: false,
+  tty: false,
 });
 
 export const runFlags: readonly Flag<RunFlags>[] = [
+  { name: 'interactive', short: 'i', help: 'pass standard input on to the program', set: sets('interactive') },
+  { name: 'tty', short: 't', help: 'give the program a terminal: -it for a shell', set: sets('tty') },
   {
     name: 'env',
     short: 'e',
@@ -158,9 +166,8 @@ export const runFlags: readonly Flag<RunFlags>[] = [
 
 /** What `docker run` has besides. */
 export const unavailableRunFlags: readonly Unavailable[] = [
-  { name: 'interactive', short: 'i', hint: 'programs have no standard input yet: pass what they read with --volume', code: 'UNSUPPORTED' },
-  { name: 'tty', short: 't', hint: 'programs have no terminal yet', code: 'UNSUPPORTED' },
   { name: 'add-host', hint: 'show an /etc/hosts of your own with --volume' },
+  { name: 'detach-keys', hint: 'containers run in the foreground: there is nothing to come back to' },
   { name: 'detach', short: 'd', hint: 'containers run in the foreground; put "&" behind the command' },
   { name: 'dns', hint: 'show an /etc/resolv.conf of your own with --volume' },
   { name: 'env-file', hint: 'give each variable with --env' },

@@ -175,6 +175,13 @@ export interface SandboxParams {
   readonly shmBytes?: number;
   /** Resource limits by their Docker names (`nofile`); -1 is no limit. */
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** The program has a terminal of this size for all three streams; what it writes comes as stdout. */
+  readonly tty?: TerminalSize;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
 }
 
 export interface SandboxLimits {
@@ -337,6 +344,9 @@ export interface Requests {
   'sandbox.run': { params: SandboxParams; result: SandboxResult };
   /** Sends a signal to the program of a running `sandbox.run`, named by its stream. */
   'sandbox.signal': { params: { stream: number; signal: number }; result: Record<string, never> };
+
+  /** Sets the size of the terminal of a running `sandbox.run`, once it has told `started`. */
+  'sandbox.resize': { params: { stream: number } & TerminalSize; result: Record<string, never> };
 
   /**
    * Carries the bytes of one connection to an `ssh` mount, told by an event of its `sandbox.run`: data frames both ways, those of the worker with

@@ -18,6 +18,12 @@ export function recordingCaller(given: Partial<Caller> & { readonly stdin?: stri
     environment: { HOME: '/home/user' },
     isRoot: false,
     input: Readable.from([Buffer.from(stdin)]),
+    terminal: {
+      isInput: false,
+      size: () => ({ rows: 24, columns: 80 }),
+      onResize: () => () => {},
+      setRaw: () => () => {},
+    },
     writeResult: async (bytes: string | Uint8Array) => {
       caller.stdout += Buffer.from(bytes).toString();
     },

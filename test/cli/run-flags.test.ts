@@ -20,6 +20,7 @@ for (const { name, args, want } of [
   },
   { name: 'place and person', args: ['-w', '/srv', '-u', 'www:www'], want: { workdir: '/srv', user: 'www:www' } },
   { name: 'an empty entrypoint takes that of the image away', args: ['--entrypoint='], want: { entrypoint: '' } },
+  { name: 'a terminal and input', args: ['-it'], want: { interactive: true, tty: true } },
   { name: 'network, name, --rm', args: ['--network', 'none', '--name', 'web-1', '--rm'], want: { network: 'none', hostname: 'web-1' } },
 ] as const) {
   test(`run flags: ${name}`, () => {
@@ -34,8 +35,6 @@ for (const { args, code } of [
   { args: ['--name', '-x'], code: 'ARG_INVALID' },
   { args: ['--name', 'x'.repeat(64)], code: 'ARG_INVALID' },
   { args: ['--network', 'container:x'], code: 'ARG_INVALID' },
-  { args: ['-it'], code: 'UNSUPPORTED' },
-  { args: ['-ti'], code: 'UNSUPPORTED' },
   ...unavailableRunFlags.map(({ name, code = 'UNKNOWN_OPTION' }) => ({ args: [`--${name}`], code })),
 ]) {
   test(`run flags refuse: ${args.join(' ')}`, () => assert.throws(() => parse(...args, 'image'), { name: 'BuildError', code }));

@@ -37,6 +37,7 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'file.mkdir': true,
   'sandbox.run': true,
   'sandbox.signal': true,
+  'sandbox.resize': true,
   'sandbox.connect': true,
   'mount.discard': true,
   'mount.list': true,

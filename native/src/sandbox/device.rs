@@ -2,15 +2,18 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, makedev, mkdirat, mknodat, openat, symlinkat};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use crate::error::{Doing, Error};
+use crate::protocol::Tty;
 
 use super::root::{copy, filesystem, hang};
 use super::spec::Spec;
 use super::target::{Root, place};
+use super::terminal::Terminal;
 
 /// Name and numbers. Source: the kernel's admin-guide/devices.txt.
 const NODES: [(&str, u32, u32); 6] = [
@@ -124,6 +127,19 @@ impl Devices {
             "stubs below /dev"
         );
         Ok(())
+    }
+
+    /// Once the rest is there: a terminal, which is /dev/console too, as runc has it.
+    pub fn open_terminal(&self, size: Tty, supervisor: &UnixStream) -> Result<Terminal, Error> {
+        let doing = || "make /dev/console";
+        let devpts = self.inner.iter().find(|(name, _)| *name == "pts");
+        let (_, devpts) = devpts.ok_or_else(|| Error::internal("no /dev/pts"))?;
+        let terminal = Terminal::open(devpts.as_fd(), size, supervisor)?;
+        let mode = Mode::from_raw_mode(0o600);
+        mknodat(&self.directory, "console", FileType::RegularFile, mode, 0).doing(doing)?;
+        let console = copy(terminal.slave.as_fd(), false).doing(doing)?;
+        place(console.as_fd(), self.open("console")?.as_fd()).doing(doing)?;
+        Ok(terminal)
     }
 
     /// A detached copy of our own null device, to cover files with. Never the image's: that may be anything.

@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{Gid, Mode, Uid, fchown, fstat};
+use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat};
 use rustix::io::Errno;
 use rustix::process::{Signal, fchdir, set_parent_process_death_signal, umask};
+use rustix::termios::isatty;
 use rustix::thread::{CapabilitySet, UnshareFlags, set_no_new_privs};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +88,7 @@ fn prepare(
         return Err(Error::internal("no stdio"));
     };
     let mounts = emulate::mount_namespace()?;
-    let mut root = root::assemble(spec, &descriptors)?;
+    let (mut root, terminal) = root::assemble(spec, &descriptors, supervisor)?;
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;
     passed_device::give_to_user(&root, spec, &user)?;
@@ -99,7 +100,14 @@ fn prepare(
         Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
         _ => {}
     }
-    take_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &user, spec.emulate_ids)?;
+    let stdio = match &terminal {
+        None => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        Some(terminal) => {
+            terminal.take()?;
+            [terminal.slave.as_fd(); 3]
+        }
+    };
+    take_stdio(stdio, &user, spec.emulate_ids)?;
     rlimits::set(&spec.ulimits)?;
     write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
     if !spec.services.is_empty() {
@@ -160,7 +168,7 @@ fn read_text(root: &Root, path: &str) -> Result<String, Error> {
         Err(error) => return Err(error).doing(|| format!("open \"{path}\" of the image")),
     };
     let stat = fstat(&file).doing(|| format!("stat \"{path}\" of the image"))?;
-    if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Ok(String::new());
     }
     let mut bytes = Vec::new();
@@ -186,13 +194,19 @@ fn enter_directory(root: &Root, path: &str, user: &User, emulated: bool) -> Resu
     }
 }
 
-/// Pipes belong to the user, so that /dev/stdout can be opened again; 0, 1 and 2 are all that the program gets.
+/// Pipes and terminals belong to the user, so that /dev/stdout can be opened again; 0, 1 and 2 are all that the program gets.
 fn take_stdio(stdio: [BorrowedFd<'_>; 3], user: &User, emulated: bool) -> Result<(), Error> {
     for (number, descriptor) in stdio.into_iter().enumerate() {
         let stat = fstat(descriptor).doing(|| "stat stdio")?;
-        if !emulated && rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo {
-            fchown(descriptor, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
-                .doing(|| "give stdio to the user")?;
+        let group = match FileType::from_raw_mode(stat.st_mode) {
+            _ if emulated => None,
+            FileType::Fifo => Some(Some(Gid::from_raw(user.gid))),
+            // Its group is that of all terminals.
+            FileType::CharacterDevice if isatty(descriptor) => Some(None),
+            _ => None,
+        };
+        if let Some(group) = group {
+            fchown(descriptor, Some(Uid::from_raw(user.uid)), group).doing(|| "give stdio to the user")?;
         }
         debug_assert!(
             descriptor.as_raw_fd() > 2,

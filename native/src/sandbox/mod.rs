@@ -24,6 +24,7 @@ mod spec;
 mod stub;
 mod supervisor;
 mod target;
+mod terminal;
 pub mod user;
 mod volume;
 
@@ -40,7 +41,10 @@ use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::owner;
-use crate::protocol::{Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResult, SandboxSignalParams};
+use crate::protocol::{
+    Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResizeParams, SandboxResult, SandboxSignalParams,
+    Tty,
+};
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::snapshots::root as roots;
 
@@ -60,12 +64,18 @@ const FIXES: &str = "run cooper as root with the right to mount (privileged, or 
 #[derive(Default)]
 pub struct Containers {
     supervisors: Arc<Supervisors>,
-    running: Mutex<BTreeMap<u32, Arc<OwnedFd>>>,
+    running: Mutex<BTreeMap<u32, Arc<Running>>>,
     connections: socket::Connections,
     /// How many were ever started.
     started: AtomicU64,
     shown_cgroups: OnceLock<Vec<cgroup::view::Shown>>,
     kills: OnceLock<cgroup::Counter>,
+}
+
+/// What others can do to one.
+struct Running {
+    pidfd: OwnedFd,
+    terminal: Option<OwnedFd>,
 }
 
 /// The upper directory of a running container; thrown away unless it is kept. Where no overlay is mounted, also its root.
@@ -107,7 +117,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     upper.directory = directory;
     let attachment = session.network.attach(&params, request)?;
     let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
-    let (streams, stdio) = Streams::open(params.stdin)?;
+    let (streams, stdio) = Streams::open(params.stdin, params.tty.is_some())?;
     let group = cgroup::make(session, &params)?;
     let spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref())?;
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
@@ -161,31 +171,33 @@ fn attend(
     supervisor: &process::Supervisor,
     streams: Streams,
 ) -> Result<Outcome, Error> {
-    let (answer, mut descriptors) = channel::receive::<Answer>(&supervisor.socket)?
+    let (answer, descriptors) = channel::receive::<Answer>(&supervisor.socket)?
         .ok_or_else(|| Error::internal("the supervisor ended before the container began"))?;
     let stubs = match answer {
         Answer::Failed(error) => return Err(Error::Relayed(Box::new(error))),
         Answer::Ended { .. } => return Err(Error::internal("the container ended before it began")),
-        Answer::Started(stubs) => {
-            request.emit(&Event::Started)?;
-            stubs
-        }
+        Answer::Started(stubs) => stubs,
         Answer::NotExecuted { stubs, status, message } => {
             request.send_data(2, format!("cooper: {message}\n").as_bytes())?;
             let (ended, _) = channel::receive::<Answer>(&supervisor.socket)?.unzip();
             return Outcome::of(ended, stubs).map(|outcome| outcome.without_program(status));
         }
     };
-    let pidfd = Arc::new(
-        descriptors
-            .pop()
-            .ok_or_else(|| Error::internal("the container came without pidfd"))?,
-    );
+    let mut descriptors = descriptors.into_iter();
+    let pidfd = descriptors.next();
+    let pidfd = pidfd.ok_or_else(|| Error::internal("the container came without pidfd"))?;
+    let terminal = descriptors.next();
+    let streams = match &terminal {
+        None => streams,
+        Some(terminal) => streams.of_terminal(terminal)?,
+    };
+    let running = Arc::new(Running { pidfd, terminal });
     // The next step's supervisor starts while this one's program runs.
     Supervisors::replenish(&session.containers.supervisors)?;
-    lock(&session.containers.running).insert(request.stream, Arc::clone(&pidfd));
+    lock(&session.containers.running).insert(request.stream, Arc::clone(&running));
+    request.emit(&Event::Started)?;
     let mask = session.secrets.mask()?;
-    let ended = pump::run(request, &supervisor.socket, &pidfd, streams, mask.as_deref());
+    let ended = pump::run(request, &supervisor.socket, &running.pidfd, streams, mask.as_deref());
     lock(&session.containers.running).remove(&request.stream);
     Outcome::of(Some(ended?), stubs)
 }
@@ -274,6 +286,7 @@ fn spec_of(
             .clone(),
         shm_bytes: params.shm_bytes,
         ulimits: params.ulimits.clone().unwrap_or_default(),
+        terminal: params.tty,
         mounts: mounts
             .list
             .iter()
@@ -339,13 +352,27 @@ pub fn connect(session: &Session, params: SandboxConnectParams, request: &Reques
         .map(|()| Empty {})
 }
 
+fn running(session: &Session, stream: u32) -> Result<Arc<Running>, Error> {
+    let running = lock(&session.containers.running).get(&stream).map(Arc::clone);
+    running.ok_or_else(|| Error::internal(format!("no container runs on stream {stream}")))
+}
+
+/// `sandbox.resize`.
+pub fn resize(session: &Session, params: SandboxResizeParams) -> Result<Empty, Error> {
+    let SandboxResizeParams { stream, rows, columns } = params;
+    let running = running(session, stream)?;
+    let terminal = running.terminal.as_ref();
+    let terminal = terminal.ok_or_else(|| Error::internal(format!("stream {stream} has no terminal")))?;
+    terminal::resize(terminal.as_fd(), Tty { rows, columns }).doing(|| "resize a terminal")?;
+    Ok(Empty {})
+}
+
 /// `sandbox.signal`.
 pub fn signal(session: &Session, params: SandboxSignalParams) -> Result<Empty, Error> {
-    let running = lock(&session.containers.running).get(&params.stream).map(Arc::clone);
-    let pidfd = running.ok_or_else(|| Error::internal(format!("no container runs on stream {}", params.stream)))?;
+    let running = running(session, params.stream)?;
     let signal = Signal::from_named_raw(params.signal)
         .ok_or_else(|| Error::internal(format!("{} is no signal", params.signal)))?;
-    match pidfd_send_signal(&*pidfd, signal) {
+    match pidfd_send_signal(&running.pidfd, signal) {
         // It has ended in the meantime: as good.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(Empty {}),
         Err(error) => Err(error).doing(|| "signal a container"),

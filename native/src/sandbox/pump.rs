@@ -23,8 +23,10 @@ use super::spec::{Answer, Stubs};
 /// The worker's ends of stdio.
 pub struct Streams {
     stdin: Option<File>,
-    /// stdout, stderr.
-    outputs: [File; 2],
+    /// Whether the builder sends any.
+    has_input: bool,
+    /// stdout, stderr; or a terminal alone.
+    outputs: Vec<File>,
 }
 
 /// How it ended.
@@ -82,10 +84,10 @@ impl Outcome {
 }
 
 impl Streams {
-    /// Ours, and the program's three.
-    pub fn open(stdin: bool) -> Result<(Self, [OwnedFd; 3]), Error> {
+    /// Ours, and the program's three. With a terminal they are of no use: it makes its own.
+    pub fn open(stdin: bool, terminal: bool) -> Result<(Self, [OwnedFd; 3]), Error> {
         let pipe = || pipe_with(PipeFlags::CLOEXEC).doing(|| "make a pipe");
-        let (input, feed) = if stdin {
+        let (input, feed) = if stdin && !terminal {
             let (reading, writing) = pipe()?;
             (reading, Some(File::from(writing)))
         } else {
@@ -99,10 +101,23 @@ impl Streams {
         Ok((
             Self {
                 stdin: feed,
-                outputs: [out.into(), err.into()],
+                has_input: stdin,
+                outputs: vec![out.into(), err.into()],
             },
             [input, out_writing, err_writing],
         ))
+    }
+
+    /// Once the terminal is there.
+    pub fn of_terminal(self, terminal: &OwnedFd) -> Result<Self, Error> {
+        let doing = || "set up a terminal";
+        fcntl_setfl(terminal, OFlags::NONBLOCK).doing(doing)?;
+        let end = || terminal.try_clone().doing(doing).map(File::from);
+        Ok(Self {
+            stdin: self.has_input.then(end).transpose()?,
+            has_input: self.has_input,
+            outputs: vec![end()?],
+        })
     }
 }
 
@@ -139,10 +154,8 @@ pub fn run(
     streams: Streams,
     mask: Option<&Mask>,
 ) -> Result<Answer, Error> {
-    let Streams { stdin, outputs } = streams;
-    let mut tag = 0;
-    let mut outputs = outputs.map(|file| {
-        tag += 1;
+    let Streams { stdin, outputs, .. } = streams;
+    let output = |(tag, file): (u8, File)| {
         let masked = mask.map(Masked::new);
         Output {
             file,
@@ -150,7 +163,8 @@ pub fn run(
             request,
             masked,
         }
-    });
+    };
+    let mut outputs: Vec<_> = (1..).zip(outputs).map(output).collect();
     thread::scope(|scope| {
         let feeder = stdin.map(|stdin| scope.spawn(move || feed(request, stdin)));
         let answer = pass_on(request, socket, pidfd, &mut outputs);
@@ -168,16 +182,16 @@ fn pass_on(
     request: &RequestContext,
     socket: &UnixStream,
     pidfd: &OwnedFd,
-    outputs: &mut [Output<'_>; 2],
+    outputs: &mut [Output<'_>],
 ) -> Result<Answer, Error> {
-    let mut open = [true; 2];
+    let mut open = vec![true; outputs.len()];
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let mut waiting = vec![
             PollFd::new(socket, PollFlags::IN),
             PollFd::from_borrowed_fd(request.cancel.fd(), PollFlags::IN),
         ];
-        let places: Vec<usize> = (0..2).filter(|place| open[*place]).collect();
+        let places: Vec<usize> = (0..open.len()).filter(|place| open[*place]).collect();
         waiting.extend(
             places
                 .iter()
@@ -231,6 +245,8 @@ fn read_once(output: &mut Output<'_>, buffer: &mut [u8]) -> Result<Option<usize>
         }
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+        // So a terminal says that nobody has it open any more.
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(Some(0)),
         Err(error) => Err(error).doing(|| "read output"),
     }
 }
@@ -246,12 +262,31 @@ fn feed(request: &RequestContext, mut stdin: File) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
-        match stdin.write_all(&bytes) {
+        match write_all(&mut stdin, &bytes) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return swallow(request),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::EIO)) => return swallow(request),
             Err(error) => return Err(error).doing(|| "write to stdin"),
         }
     }
+}
+
+/// A terminal is set up not to block, and takes no more than a few lines before the program reads them.
+fn write_all(file: &mut File, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let mut waiting = [PollFd::new(file, PollFlags::OUT)];
+                poll(&mut waiting, None)?;
+                if waiting[0].revents().contains(PollFlags::HUP) {
+                    return Err(std::io::Error::from_raw_os_error(libc::EIO));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// What the program does not want is still granted, so that the builder's sender does not hang.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
@@ -21,6 +22,7 @@ use super::mask;
 use super::passed_device;
 use super::spec::{self, ROOT, Spec};
 use super::target::{Root, place};
+use super::terminal::Terminal;
 
 pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
@@ -29,7 +31,11 @@ pub const PROC_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 /// Makes the root, enters it, and hangs everything into it.
-pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
+pub fn assemble(
+    spec: &Spec,
+    descriptors: &[OwnedFd],
+    supervisor: &UnixStream,
+) -> Result<(Root, Option<Terminal>), Error> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).doing(|| "make the mounts private")?;
     let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
@@ -59,13 +65,17 @@ pub fn assemble(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Root, Error> {
     view::attach(sys.as_fd(), &spec.cgroups, spec.insecure)?;
     attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
     devices.finish(&mut root)?;
+    let terminal = spec
+        .terminal
+        .map(|size| devices.open_terminal(size, supervisor))
+        .transpose()?;
     if spec.security.masks {
         mask::mask(&root, &devices)?;
     }
     for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {
         attach_asked(&mut root, descriptor.as_fd(), mount, &devices)?;
     }
-    Ok(root)
+    Ok((root, terminal))
 }
 
 /// A new, detached filesystem with options (`None`: a flag).

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::owner::Owners;
-use crate::protocol::{Ulimit, WorkerError};
+use crate::protocol::{Tty, Ulimit, WorkerError};
 
 use super::cgroup::view::Shown;
 
@@ -38,6 +38,7 @@ pub struct Spec {
     pub cgroups: Vec<Shown>,
     pub shm_bytes: Option<u64>,
     pub ulimits: Vec<Ulimit>,
+    pub terminal: Option<Tty>,
     pub mounts: Vec<Mount>,
     /// System calls that the supervisor answers.
     pub services: Vec<Service>,
@@ -66,7 +67,7 @@ pub enum Device {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
-    /// The program runs; its pidfd goes with it.
+    /// The program runs; its pidfd goes with it, and its terminal where it has one.
     Started(Stubs),
     /// The container could not be made.
     Failed(WorkerError),

@@ -55,6 +55,8 @@ pub fn main() -> Result<(), Error> {
 struct Container {
     first: Pid,
     answer: Answer,
+    /// Where it has one: our end.
+    terminal: Option<OwnedFd>,
     /// Where it has calls that are answered.
     notifier: Option<Notifier>,
     /// Where its ids are emulated.
@@ -82,12 +84,14 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
         Some(first) => {
             drop((writing, theirs, descriptors));
             let started = read_report(reading).and_then(|answer| {
+                let terminal = take_terminal(spec, &ours)?;
                 let notifier = take_notifier(spec, &answer, &ours, first)?;
                 let emulated = spec.emulate_ids && matches!(answer, Answer::Started(_));
                 let emulation = emulated.then(|| Emulation::start(&ours)).transpose()?;
                 Ok(Container {
                     first,
                     answer,
+                    terminal,
                     notifier,
                     emulation,
                 })
@@ -100,6 +104,17 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
             })
         }
     }
+}
+
+/// It was sent before the report.
+fn take_terminal(spec: &Spec, socket: &UnixStream) -> Result<Option<OwnedFd>, Error> {
+    if spec.terminal.is_none() {
+        return Ok(None);
+    }
+    let descriptor = receive::<()>(socket)?.and_then(|((), mut descriptors)| descriptors.pop());
+    descriptor
+        .map(Some)
+        .ok_or_else(|| Error::internal("the container came without terminal"))
 }
 
 fn take_notifier(spec: &Spec, answer: &Answer, socket: &UnixStream, first: Pid) -> Result<Option<Notifier>, Error> {
@@ -132,11 +147,20 @@ fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
     let Container {
         first,
         answer,
+        terminal,
         notifier,
         emulation,
     } = container;
     let pidfd = pidfd_open(first, PidfdFlags::empty()).doing(|| "open a container")?;
-    if send(socket, &answer, &[pidfd.as_fd()]).is_ok() {
+    let descriptors: Vec<_> = [pidfd.as_fd()]
+        .into_iter()
+        .chain(terminal.as_ref().map(AsFd::as_fd))
+        .collect();
+    let sent = send(socket, &answer, &descriptors);
+    drop(descriptors);
+    // The worker alone has it now: with its end the terminal hangs up.
+    drop(terminal);
+    if sent.is_ok() {
         wait_for_end(socket, &pidfd, notifier)?;
     } else {
         kill(&pidfd)?;

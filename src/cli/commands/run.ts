@@ -3,6 +3,7 @@ import { BuildError } from '../../diagnostics/build-error.ts';
 import { renderFinding } from '../../diagnostics/render.ts';
 import { EventQueue } from '../../event-queue.ts';
 import { runContainer } from '../../run.ts';
+import { attachTerminal } from '../attach-terminal.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { needRoot } from '../globals.ts';
@@ -24,14 +25,16 @@ export const command = defineCommand<RunFlags>({
   details: [
     "ARGs take the place of the image's CMD. The exit status is that of the program. The container and all that it wrote are gone when it " +
       'ends; signals are passed on to the program, and the third Ctrl-C ends it.',
+    'With -it the program has a terminal, and every key goes to it, also Ctrl-C. There are no keys to detach: a container lives no longer than the command.',
   ],
   defaults: defaultRunFlags,
-  run: async ({ remove, ...flags }, [image = '', ...argv], caller) => {
+  run: async ({ remove, interactive, tty, ...flags }, [image = '', ...argv], caller) => {
     if (!remove) throw new BuildError('UNSUPPORTED', 'containers that are kept are not there yet', { hint: 'leave out "--rm=false"' });
     const { env, volumes, ports, network, workdir, entrypoint, hostname, security, devices, cdiDirectories } = flags;
     const { addedCapabilities: added, droppedCapabilities: dropped } = flags;
     const output = outputTo(caller);
-    using typed = signalsFor(caller);
+    using typed = signalsFor(caller, tty);
+    using terminal = attachTerminal(caller.terminal, { tty, interactive });
     const { exitCode } = await runContainer(
       {
         root: needRoot(flags),
@@ -46,6 +49,8 @@ export const command = defineCommand<RunFlags>({
         environment: caller.environment,
         onOutput: output.write,
         onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),
+        ...(interactive && { input: caller.input }),
+        ...terminal.options,
         signals: typed.signals,
       },
       AbortSignal.any([caller.signal, output.failed]),
@@ -69,12 +74,14 @@ function outputTo({ writeResult, writeMessage }: Caller): {
 }
 
 /** Signals for the program, from when it is there to get them (the first one is asked for then) to its end. Else they end the command. */
-function signalsFor({ takeSignals }: Caller): Disposable & { readonly signals: AsyncIterable<number> } {
+function signalsFor({ takeSignals }: Caller, tty: boolean): Disposable & { readonly signals: AsyncIterable<number> } {
   const queue = new EventQueue<number>();
   let giveBack = (): void => {};
   let asked = 0;
   async function* signals(): AsyncGenerator<number, void> {
     giveBack = takeSignals((name) => {
+      // A terminal of another size tells its programs itself.
+      if (tty && name === 'SIGWINCH') return;
       queue.push(constants.signals[name]);
       if (name === 'SIGINT' || name === 'SIGTERM') asked++;
       if (asked === patience) giveBack();
