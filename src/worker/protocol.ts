@@ -11,6 +11,9 @@
 
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { DiffID, Digest } from '../oci/digest.ts';
+import type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
+
+export type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
 
 export const protocolVersion = 1;
 /** The longest frame that either side accepts, in bytes. */
@@ -177,24 +180,6 @@ export interface SandboxParams {
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** The program has a terminal of this size for all three streams; what it writes comes as stdout. */
   readonly tty?: TerminalSize;
-}
-
-export interface TerminalSize {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-export interface SandboxLimits {
-  readonly memoryBytes?: number;
-  /** Memory and swap together; -1 is no limit. Left out: twice the memory. */
-  readonly memorySwapBytes?: number;
-  /** Millionths of a processor. */
-  readonly cpus?: number;
-  /** 2 to 262144; 1024 is what a cgroup has that nobody asked it for. */
-  readonly cpuShares?: number;
-  /** A list of the kernel's: `0-2,4`. */
-  readonly cpusetCpus?: string;
-  readonly pids?: number;
 }
 
 export interface SandboxResult {
