@@ -38,6 +38,8 @@ export interface BuildOptions {
   readonly addHosts?: readonly HostOption[];
   /** What each RUN may use. */
   readonly resources?: ResourceOptions;
+  /** Authorities that RUN trusts besides the image's. */
+  readonly certificates?: CertificatesOption;
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];
   /** Other walls for every RUN. They are no part of any key: what a step gave with others is taken. */
@@ -68,6 +70,11 @@ export interface SecretOption {
   readonly scan?: boolean;
   /** Steps that may read it run again when its value has changed. */
   readonly invalidate?: boolean;
+}
+
+/** `--ca-certificates`: those of a file or of a directory, absolute; without `source` those of this machine. */
+export interface CertificatesOption {
+  readonly source?: string;
 }
 
 /** `--annotation`: of the image's manifest, or of the descriptor that lists it. */

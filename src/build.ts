@@ -3,6 +3,7 @@ import type { Dockerfile } from '../grammar/ast.ts';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
 import type { BuildOptions } from './build-options.ts';
+import { certificatesOf } from './certificates.ts';
 import { grantDevices } from './devices/grant.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { BuildError } from './diagnostics/build-error.ts';
@@ -164,6 +165,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   layers.searchFor(await searchDigests(secrets, patterns, session.store));
   const secretDigests = await digestsOf(secrets, options.secrets ?? [], session.store);
   const agents = await agentsOf(options);
+  const certificates = await certificatesOf(options);
   const wanted = wantedParts(options);
   const { resources = {} } = options;
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
@@ -175,6 +177,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
       remote,
       ignored,
       agents,
+      certificates,
       resources,
       secrets: new Set(secrets.keys()),
       secretDigests,

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { ResourceOptions, SecurityOptions } from './build-options.ts';
+import { certificatesOf } from './certificates.ts';
 import { type Edits, joinEdits } from './devices/edits.ts';
 import { DeviceRegistry } from './devices/registry.ts';
 import { BuildError } from './diagnostics/build-error.ts';
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly user?: string;
   readonly ports: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
   readonly network: NetworkMode;
+  /** Of authorities that the program trusts besides the image's: those of a file or directory, or of this machine. */
+  readonly certificates?: { readonly source?: string };
   readonly hostname?: string;
   readonly security?: SecurityOptions;
   readonly devices?: readonly DeviceArgument[];
@@ -72,13 +75,15 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
   provider.addForeign({ layers, fetch: async () => {} });
   const root = chainOf(stack(scratch, ...layers.map(({ diffID }) => new Layer(diffID))));
   await provider.ensureSnapshots(root, signal);
+  const certificates = await certificatesOf(options);
   const edits = editsOf(options);
   const given = await giveDevices(edits, worker);
   const mounts = [...(await mountsOf(options, config.config ?? {}, worker)), ...given.mounts];
   const { devices } = given;
   const usual = paramsOf(options, config.config ?? {});
   const env = mergeEnv(usual.env, edits.env);
-  const params = { ...usual, env, root, mounts, ...(devices.length > 0 && { devices }), ...security(walls, options) };
+  const walled = { ...security(walls, options), ...(certificates && { certificates }) };
+  const params = { ...usual, env, root, mounts, ...(devices.length > 0 && { devices }), ...walled };
   let stream = 0;
   const result = await worker.call('sandbox.run', params, {
     signal,

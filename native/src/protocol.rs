@@ -245,6 +245,14 @@ pub enum SystemPaths {
     Unconfined,
 }
 
+/// Certificates of authorities, PEM.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificates {
+    pub added: String,
+    pub usual: String,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxParams {
@@ -268,6 +276,8 @@ pub struct SandboxParams {
     pub hosts: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<Port>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Certificates>,
     pub commit: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch_seconds: Option<i64>,

@@ -1,6 +1,6 @@
 import type { Command } from '../../src/cli/command.ts';
 import { commands, unavailableCommands } from '../../src/cli/commands.ts';
-import type { Flag, Unavailable } from '../../src/cli/flag.ts';
+import { type Flag, type Unavailable, usageOf } from '../../src/cli/flag.ts';
 import { globalFlags, unavailableGlobals } from '../../src/cli/globals.ts';
 import { codes } from '../../src/diagnostics/codes.ts';
 import { code, generatedFrom, markdownPage, markdownTable, prose } from './markdown.ts';
@@ -50,11 +50,9 @@ function commandSection({ described: { name, summary, operands, flags, details =
 }
 
 function flagTable(flags: readonly Flag<never>[]): string {
-  const written = ({ name, short, value }: Flag<never>): string =>
-    code(`${short ? `-${short}, ` : ''}--${name}${value === undefined ? '' : ` ${value}`}`);
   return markdownTable(
     ['option', 'meaning'],
-    flags.map((flag) => [written(flag), prose(flag.help)]),
+    flags.map((flag) => [code(usageOf(flag)), prose(flag.help)]),
   );
 }
 

@@ -1,5 +1,13 @@
 import { resolve } from 'node:path';
-import type { AnnotationOption, HostOption, Permission, SecretOption, SecurityOptions, SshOption } from '../build-options.ts';
+import type {
+  AnnotationOption,
+  CertificatesOption,
+  HostOption,
+  Permission,
+  SecretOption,
+  SecurityOptions,
+  SshOption,
+} from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import { nearest } from '../diagnostics/suggest.ts';
 import type { NetworkMode } from '../graph/spec.ts';
@@ -12,6 +20,7 @@ import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
 import { type CallArgument, parseCall } from './values/call.ts';
+import { parseCertificates } from './values/certificates.ts';
 import { parseHost } from './values/host.ts';
 import { parseNetwork } from './values/network.ts';
 import { type OutputArgument, parseOutput } from './values/output.ts';
@@ -40,6 +49,7 @@ export interface BuildFlags extends LimitFlags {
   readonly outputs: OutputArgument[];
   platform?: Platform;
   network?: NetworkMode;
+  certificates?: CertificatesOption;
   noCache: boolean;
   reproducible: boolean;
   readonly noCacheFilter: string[];
@@ -176,6 +186,15 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     set: ({ addHosts }, text) => void addHosts.push(...parseHost(text)),
   },
   ...limitFlags,
+  {
+    name: 'ca-certificates',
+    value: 'FILE|DIR',
+    optional: true,
+    help: "certificates of authorities that RUN trusts besides the image's (default: this machine's); nothing of them stays in the image",
+    set: (options, text, caller) => {
+      options.certificates = parseCertificates(text, caller);
+    },
+  },
   {
     name: 'allow',
     value: 'PERMISSION',

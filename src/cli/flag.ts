@@ -1,7 +1,7 @@
 import type { Caller } from './caller.ts';
 
 /** One option of a command: how it is written, what help says, what it does. Parsing, help and error messages come from it. */
-export type Flag<Options> = Switch<Options> | ValueFlag<Options>;
+export type Flag<Options> = Switch<Options> | ValueFlag<Options> | OptionalFlag<Options>;
 
 interface Named {
   /** Without the dashes: `no-cache`. */
@@ -15,6 +15,7 @@ interface Named {
 /** `--name`, `--name=false`, `--no-name`. */
 export interface Switch<Options> extends Named {
   readonly value?: undefined;
+  readonly optional?: undefined;
   readonly set: (options: Options, on: boolean, caller: Caller) => void;
 }
 
@@ -22,8 +23,22 @@ export interface Switch<Options> extends Named {
 export interface ValueFlag<Options> extends Named {
   /** What stands for the value in help: `NAME[:TAG]`. */
   readonly value: string;
+  readonly optional?: undefined;
   /** Throws ARG_INVALID, or what fits better, for a bad value. */
   readonly set: (options: Options, text: string, caller: Caller) => void;
+}
+
+/** `--name` or `--name=VALUE`; what follows as a word of its own is not its value. */
+export interface OptionalFlag<Options> extends Named {
+  readonly value: string;
+  readonly optional: true;
+  readonly set: (options: Options, text: string | undefined, caller: Caller) => void;
+}
+
+/** As help and docs show it: `-t, --tag NAME[:TAG]`, without the first part where it has no short name. */
+export function usageOf({ name, short, value, optional }: Flag<never>): string {
+  const shown = value === undefined ? '' : optional ? `[=${value}]` : ` ${value}`;
+  return `${short ? `-${short}, ` : ''}--${name}${shown}`;
 }
 
 /** An option that other builders have and that is not there yet: it is refused with what to do instead, never ignored. */

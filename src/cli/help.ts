@@ -1,4 +1,4 @@
-import type { Flag, Unavailable } from './flag.ts';
+import { type Flag, type Unavailable, usageOf } from './flag.ts';
 
 /** What is to be told of a command, whatever its options are. */
 export interface Described {
@@ -33,8 +33,8 @@ export function row(left: string, right: string): string {
   return `${head}${wrap(right, helpColumn)}`;
 }
 
-function option({ name, short, value, help }: Flag<never>): string {
-  return row(`${short ? `-${short}, ` : '    '}--${name}${value === undefined ? '' : ` ${value}`}`, help);
+function option(flag: Flag<never>): string {
+  return row(`${flag.short ? '' : '    '}${usageOf(flag)}`, flag.help);
 }
 
 /** Breaks between words; every line but the first is indented. */

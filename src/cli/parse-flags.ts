@@ -33,8 +33,8 @@ export function parseFlags<Options>(args: readonly string[], syntax: Syntax<Opti
 
 function tokenize<Options>(args: readonly string[], flags: readonly Flag<Options>[]): Tokens {
   const options = Object.fromEntries(
-    flags.map(({ name, short, value }) => {
-      return [name, { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }] as const;
+    flags.map(({ name, short, value, optional }) => {
+      return [name, { type: value === undefined || optional ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }] as const;
     }),
   );
   // Not strict: its errors have no suggestion, and it refuses values that begin with a dash, as in `-e -x`.
@@ -44,7 +44,8 @@ function tokenize<Options>(args: readonly string[], flags: readonly Flag<Options
 function apply<Options>(token: OptionToken, syntax: Syntax<Options>, options: Options, caller: Caller): void {
   const flag = syntax.flags.find(({ name }) => name === token.name);
   const negated = flag ? undefined : syntax.flags.find(({ name, value }) => value === undefined && token.name === `no-${name}`);
-  if (flag?.value !== undefined) flag.set(options, flagValue(token, flag.value), caller);
+  if (flag?.optional) flag.set(options, token.value, caller);
+  else if (flag?.value !== undefined) flag.set(options, flagValue(token, flag.value), caller);
   else if (flag) flag.set(options, isOn(token), caller);
   else if (negated && negated.value === undefined) negated.set(options, !isOn(token), caller);
   else throw unknownOption(token, syntax);

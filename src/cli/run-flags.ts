@@ -7,6 +7,7 @@ import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, pidsFlag, unavailableLimitFlags } from './limit-flags.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseCapability } from './values/capability.ts';
+import { parseCertificates } from './values/certificates.ts';
 import { parseDevice } from './values/device.ts';
 import { parseNetwork } from './values/network.ts';
 import { type PortMapping, parsePort } from './values/port.ts';
@@ -20,6 +21,7 @@ export interface RunFlags extends LimitFlags {
   readonly volumes: VolumeMapping[];
   readonly ports: PortMapping[];
   network: NetworkMode;
+  certificates?: { readonly source?: string };
   workdir?: string;
   user?: string;
   /** Empty: the image's own is taken away. */
@@ -106,6 +108,15 @@ export const runFlags: readonly Flag<RunFlags>[] = [
     help: 'network of the container: default, none or host',
     set: (options, text) => {
       options.network = parseNetwork(text);
+    },
+  },
+  {
+    name: 'ca-certificates',
+    value: 'FILE|DIR',
+    optional: true,
+    help: "certificates of authorities that the program trusts besides the image's (default: this machine's); nothing of them stays in the image",
+    set: (options, text, caller) => {
+      options.certificates = parseCertificates(text, caller);
     },
   },
   {

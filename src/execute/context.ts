@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ResourceOptions } from '../build-options.ts';
+import type { Certificates } from '../context/certificates.ts';
 import type { IgnoreRules } from '../context/ignore-file.ts';
 import type { Edits } from '../devices/edits.ts';
 import type { Spec } from '../graph/spec.ts';
@@ -33,6 +34,8 @@ export interface ExecuteContext {
   readonly resources: ResourceOptions;
   /** What a container with these devices gets. */
   readonly devices: (names: readonly string[]) => Edits;
+  /** Of authorities that RUN trusts besides the image's. */
+  readonly certificates: Certificates | undefined;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

@@ -52,8 +52,9 @@ const secretFields = ({ mounts }: ExecSpec, { secretDigests }: ExecuteContext): 
   });
 
 /**
- * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, the bytes of secrets,
- * the answers of agents, the content of cache mounts and what --security-opt says, because they are not meant to change what comes out.
+ * What enters the key of a RUN, besides the content of its root and of what its mounts show. Left out: proxy variables, added certificates,
+ * the bytes of secrets, the answers of agents, the content of cache mounts and what --security-opt says, because they are not meant to change
+ * what comes out.
  */
 const execFields = (spec: ExecSpec, { worker }: ExecuteContext): readonly Field[] => [
   field('kind', spec.kind),
@@ -120,6 +121,7 @@ async function execute(
       network: spec.network,
       ...(spec.security === 'insecure' && { insecure: true }),
       ...(context.security && { security: context.security }),
+      ...(context.certificates && { certificates: context.certificates }),
       hosts: spec.hosts.map(({ name, ip }) => `${ip}\t${name}`),
       hostname: spec.hostname ?? defaultHostname,
       commit: true,

@@ -164,6 +164,8 @@ export interface SandboxParams {
   readonly hosts?: readonly string[];
   /** `cooper run -p`: a forwarder listens on the host. */
   readonly ports?: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
+  /** Of authorities that the program trusts besides the image's, PEM; `usual` takes the place of a bundle that the image has not. */
+  readonly certificates?: { readonly added: string; readonly usual: string };
   /** The upper directory becomes a snapshot of this session (RUN); otherwise it is thrown away (`cooper run`). */
   readonly commit: boolean;
   /** With `commit`: nothing in the snapshot has a later mtime; what has gets this one. */

@@ -1,11 +1,15 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 
-// Servers for a network namespace of a test: `node small-servers.ts names|web|proxy ADDRESS...`. Each says `ready` when it listens.
+// Servers for a network namespace of a test: `node small-servers.ts names|web|proxy ADDRESS...`, or `tls FILE ADDRESS` with a file of the
+// server's certificate and key. Each says `ready` when it listens.
 
-const [kind = '', ...addresses] = process.argv.slice(2);
+const [kind = '', ...rest] = process.argv.slice(2);
+const identity = kind === 'tls' ? readFileSync(rest.shift() ?? '') : '';
 
 /** The question again with one answer: the A record 192.0.2.77. Source: RFC 1035 §4.1. */
 function answer(query: Buffer): Buffer {
@@ -38,8 +42,9 @@ async function listen(server: Server, port: number, address: string): Promise<vo
   await once(server, 'listening');
 }
 
-for (const address of addresses) {
-  if (kind === 'names') await answerNames(address);
+for (const address of rest) {
+  if (kind === 'tls') await listen(createTlsServer({ cert: identity, key: identity }, say), 8443, address);
+  else if (kind === 'names') await answerNames(address);
   else await listen(createHttpServer(say), kind === 'proxy' ? 3128 : 8080, address);
 }
 process.stdout.write('ready\n');

@@ -3,6 +3,7 @@
 
 mod cache;
 mod capabilities;
+mod certificates;
 pub mod cgroup;
 mod channel;
 mod device;
@@ -86,6 +87,16 @@ struct Upper<'a> {
     kept: bool,
 }
 
+impl Upper<'_> {
+    /// Where what the program writes lies: alone, or among all other files.
+    fn files(&self) -> &OwnedFd {
+        match &self.directory {
+            Some(directory) => &directory.files,
+            None => &self.snapshot.fs,
+        }
+    }
+}
+
 impl Drop for Upper<'_> {
     fn drop(&mut self) {
         let snapshot = (!self.kept).then(|| self.session.discard_snapshot(&self.snapshot));
@@ -116,10 +127,20 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let roots::Root { place: root, directory } = roots::open(session, &params.root, &upper.snapshot, &request.cancel)?;
     upper.directory = directory;
     let attachment = session.network.attach(&params, request)?;
-    let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+    let mut mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+    let certificates = match &params.certificates {
+        Some(wanted) => Some(certificates::install(wanted, root.as_fd(), upper.files())?),
+        None => None,
+    };
+    if let Some(installed) = &certificates {
+        installed.show(&mut mounts)?;
+    }
     let (streams, stdio) = Streams::open(params.stdin, params.tty.is_some())?;
     let group = cgroup::make(session, &params)?;
-    let spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref())?;
+    let mut spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref())?;
+    if let Some(installed) = &certificates {
+        spec.env.extend(installed.variables(&spec.env));
+    }
     let mut descriptors: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
     descriptors.extend(stdio.iter().map(AsFd::as_fd));
     descriptors.extend(attachment.namespace());
@@ -146,7 +167,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     };
     drop(group);
     let snapshot = if params.commit && exit_code == 0 {
-        Some(commit(session, &mut upper, &outcome, &params)?)
+        Some(commit(session, &mut upper, &outcome, &params, certificates)?)
     } else {
         None
     };
@@ -207,17 +228,18 @@ fn commit(
     upper: &mut Upper<'_>,
     outcome: &Outcome,
     params: &SandboxParams,
+    certificates: Option<certificates::Installed>,
 ) -> Result<crate::digest::SnapshotID, Error> {
+    let restored = match certificates {
+        Some(installed) => installed.withdraw(upper.files(), upper.directory.is_none())?,
+        None => Vec::new(),
+    };
     match &mut upper.directory {
         None => stub::remove(&upper.snapshot.fs, &outcome.stubs)?,
         Some(directory) => {
             stub::remove_stubs(&directory.files, &outcome.stubs)?;
-            let touched: Vec<_> = outcome
-                .stubs
-                .touched
-                .iter()
-                .map(|touched| touched.path.clone())
-                .collect();
+            let paths = outcome.stubs.touched.iter().map(|touched| touched.path.clone());
+            let touched: Vec<_> = paths.chain(restored).collect();
             directory.write_changes(session, &upper.snapshot, &touched, params.epoch_seconds)?;
         }
     }

@@ -29,7 +29,7 @@ pub fn remove_stubs(root: &OwnedFd, stubs: &Stubs) -> Result<(), Error> {
     stubs.made.iter().rev().try_for_each(|path| remove_stub(root, path))
 }
 
-fn open_parent(upper: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, Error> {
+pub fn open_parent(upper: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, Error> {
     let parent = match path.rsplit_once('/') {
         Some((parent, _)) => parent,
         None => ".",
@@ -95,7 +95,7 @@ fn is_entry(entry: rustix::io::Result<rustix::fs::DirEntry>) -> bool {
     entry.map_or(true, |entry| !matches!(entry.file_name().to_bytes(), b"." | b".."))
 }
 
-fn unchanged(stat: &Stat, touched: &Touched) -> bool {
+pub fn unchanged(stat: &Stat, touched: &Touched) -> bool {
     stat.st_mode == touched.mode
         && (stat.st_uid, stat.st_gid) == (touched.uid, touched.gid)
         && (stat.st_mtime, stat.st_mtime_nsec as i64) == touched.mtime

@@ -90,6 +90,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
     ...(target !== undefined && { target }),
     ...(platform !== undefined && { platform }),
     ...(network !== undefined && { network }),
+    ...(flags.certificates && { certificates: flags.certificates }),
     ...{
       tags,
       contexts,

@@ -41,6 +41,7 @@ export const command = defineCommand<RunFlags>({
         ...{ image, argv, env, volumes, ports, network, security, devices },
         ...(added.length + dropped.length > 0 && { capabilities: capabilitiesWith(added, dropped) }),
         ...(workdir !== undefined && { workdir }),
+        ...(flags.certificates && { certificates: flags.certificates }),
         ...(flags.user !== undefined && { user: flags.user }),
         ...(entrypoint !== undefined && { entrypoint }),
         ...(hostname !== undefined && { hostname }),
