@@ -55,6 +55,8 @@ int main(void) {
       add_rule(filter, (uint32_t)strtoul(first, NULL, 0), strtok(NULL, " \n"));
     }
   }
+  /* As runc does for a long list. */
+  if ((error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2))) fail("seccomp_attr_set", error);
   if ((error = seccomp_export_bpf(filter, 1))) fail("seccomp_export_bpf", error);
   return 0;
 }

@@ -79,6 +79,14 @@ pub fn named(name: &str) -> Option<CapabilitySet> {
     Some(CapabilitySet::from_bits_retain(1 << number))
 }
 
+pub fn names_of(set: CapabilitySet) -> Vec<&'static str> {
+    let names = NAMES.iter().enumerate();
+    names
+        .filter(|(number, _)| set.bits() & 1 << number != 0)
+        .map(|(_, name)| *name)
+        .collect()
+}
+
 /// The set of these names; with `ALL` among them, only those that there are. None of them may be one that nobody knows: it would be left out
 /// silently.
 pub fn all(names: &[String]) -> Result<CapabilitySet, Error> {
@@ -114,11 +122,7 @@ fn bound(bounding: CapabilitySet) -> Result<CapabilitySet, Error> {
     let permitted = capabilities(None).doing(|| "drop capabilities")?.permitted;
     let missing = (bounding - DEFAULT) - permitted;
     if !missing.is_empty() {
-        let names = NAMES.iter().enumerate();
-        let names = names
-            .filter(|(number, _)| missing.bits() & 1 << number != 0)
-            .map(|(_, name)| *name);
-        let names = names.collect::<Vec<_>>().join(", ");
+        let names = names_of(missing).join(", ");
         let message = format!("these capabilities are not there to be given: {names}");
         return Err(Error::user("PRIVILEGE_MISSING", message).hint("cooper itself does not have them"));
     }

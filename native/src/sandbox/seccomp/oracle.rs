@@ -250,12 +250,11 @@ impl Docker {
     }
 }
 
-/// Compares for all ways into all machines; gives what is different: architecture, name or number, their answer, ours.
-fn differences(
-    profile: &Value,
-    capabilities: u64,
-    ours: impl Fn(Machine) -> Vec<Instruction>,
-) -> BTreeSet<(&'static str, String, u32, u32)> {
+/// Where, a name or "no call", their answer, ours.
+type Difference = (&'static str, String, u32, u32);
+
+/// Compares for all ways into all machines.
+fn differences(profile: &Value, capabilities: u64, ours: impl Fn(Machine) -> Vec<Instruction>) -> BTreeSet<Difference> {
     let mut found = BTreeSet::new();
     for machine in MACHINES {
         let program = ours(machine);
@@ -308,28 +307,106 @@ fn sets() -> [(&'static str, u64); 4] {
     ]
 }
 
-/// All that our default policy answers otherwise than Docker's default profile. docs/differences.md says why.
-#[test]
-fn the_default_is_dockers() {
+/// Our policy in Docker's format. It can say all of it but what is answered to numbers that no call has.
+fn written() -> Value {
+    let every: BTreeSet<&str> = MACHINES
+        .iter()
+        .flat_map(|machine| machine.entries())
+        .flat_map(|entry| entry.calls)
+        .map(|(_, name)| name)
+        .collect();
+    let special = ["clone", "clone3", "personality", "socket"];
+    let everything = options(u64::MAX);
+    let gated: BTreeSet<&str> = policy::REFUSED
+        .iter()
+        .flat_map(|(_, _, names)| *names)
+        .copied()
+        .collect();
+    let plain = every.iter().filter(|name| {
+        !special.contains(name) && !gated.contains(*name) && policy::decide(name, &everything) == Action::Allow.into()
+    });
+    let allow = |names: Value, more: Value| {
+        let mut rule = json!({ "names": names, "action": "SCMP_ACT_ALLOW" });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    let first =
+        |op: &str, value: u64| json!({ "args": [{ "index": 0, "op": format!("SCMP_CMP_{op}"), "value": value }] });
+    let mut rules = vec![allow(plain.copied().collect(), json!({}))];
+    for (op, value) in [("LT", 38), ("EQ", 39), ("GT", 40)] {
+        rules.push(allow(json!(["socket"]), first(op, value)));
+    }
+    rules.extend(policy::PERSONALITIES.map(|value| allow(json!(["personality"]), first("EQ", value))));
+    let admin = json!({ "caps": ["CAP_SYS_ADMIN"] });
+    let mut clone = allow(json!(["clone"]), first("MASKED_EQ", policy::CLONE_NAMESPACES));
+    clone["excludes"] = admin.clone();
+    rules.push(clone);
+    rules.push(json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "excludes": admin }));
+    rules.push(allow(json!(["clone", "clone3"]), json!({ "includes": admin })));
+    for (reason, lifted_by, names) in policy::REFUSED {
+        for capability in capabilities::names_of(*lifted_by) {
+            let more = json!({ "comment": reason, "includes": { "caps": [format!("CAP_{capability}")] } });
+            rules.push(allow(json!(names), more));
+        }
+    }
+    json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": 1,
+        "archMap": [
+            { "architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"] },
+            { "architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"] },
+        ],
+        "syscalls": rules,
+    })
+}
+
+/// What our default policy answers otherwise than Docker's default profile, on purpose. docs/differences.md says why.
+fn is_intended((entry, which, theirs, ours): &Difference) -> bool {
     const EPERM: u32 = 0x5_0001;
     const ENOSYS: u32 = 0x5_0026;
     const ALLOW: u32 = 0x7FFF_0000;
-    for (name, capabilities) in sets() {
-        let mut found = differences(&moby(), capabilities, |machine| {
-            emit::program(&policy::parts(machine, &options(capabilities)))
-        });
+    let wide = ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"].contains(entry);
+    match (which.as_str(), *theirs, *ours) {
         // A number between two calls, of which nothing is known.
-        found.retain(|(_, which, theirs, ours)| !(which == "no call" && *theirs == EPERM && *ours == ENOSYS));
+        ("no call", EPERM, ENOSYS) => true,
         // Bits above those that the kernel takes for an address family lead past Docker's comparison.
-        found.retain(|(entry, which, theirs, ours)| {
-            let wide = ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"].contains(entry);
-            !(wide && which == "socket" && *theirs == ALLOW && *ours == EPERM)
-        });
+        ("socket", ALLOW, EPERM) => wide,
         // Newer than all that the profile names; but these two ways in have old calls with higher numbers, so runc sees nothing new.
-        found.retain(|(entry, which, theirs, ours)| {
-            let high = ["SCMP_ARCH_ARM", "SCMP_ARCH_X32"].contains(entry);
-            let new = ["file_getattr", "file_setattr", "open_tree_attr"].contains(&which.as_str());
-            !(high && new && *theirs == EPERM && *ours == ENOSYS)
+        ("file_getattr" | "file_setattr" | "open_tree_attr", EPERM, ENOSYS) => {
+            ["SCMP_ARCH_ARM", "SCMP_ARCH_X32"].contains(entry)
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn the_default_is_dockers() {
+    for profile in [moby(), written()] {
+        for (name, capabilities) in sets() {
+            let mut found = differences(&profile, capabilities, |machine| {
+                emit::program(&policy::parts(machine, &options(capabilities)))
+            });
+            found.retain(|each| !is_intended(each));
+            assert!(found.is_empty(), "{name}: {found:#x?}");
+        }
+    }
+}
+
+/// docs/seccomp.json is for users to start a profile of their own from. Written anew with COOPER_UPDATE=1.
+#[test]
+fn the_default_is_written_down() {
+    let path = repository().join("docs/seccomp.json");
+    let text = format!("{:#}\n", written());
+    if std::env::var_os("COOPER_UPDATE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap() == text,
+        "docs/seccomp.json is of another policy"
+    );
+    for (name, capabilities) in sets() {
+        let found = differences(&moby(), capabilities, |machine| {
+            compiled(&written(), machine, capabilities)
         });
         assert!(found.is_empty(), "{name}: {found:#x?}");
     }

@@ -28,9 +28,9 @@ impl Default for Options {
 }
 
 /// All CLONE_NEW… flags: namespaces need CAP_SYS_ADMIN.
-const CLONE_NAMESPACES: u64 = 0x7E02_0000;
+pub const CLONE_NAMESPACES: u64 = 0x7E02_0000;
 /// PER_LINUX, PER_LINUX32, each with UNAME26, and the query.
-const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
+pub const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
 /// AF_ALG, the kernel's cryptography, has a history of holes; AF_VSOCK reaches the hypervisor past every network namespace.
 const REFUSED_FAMILIES: [u64; 2] = [38, 40];
 
@@ -38,7 +38,7 @@ const REFUSED_FAMILIES: [u64; 2] = [38, 40];
 const NONE: CapabilitySet = CapabilitySet::empty();
 
 /// Refused system calls (EPERM): the reason, the capabilities of which one is enough to allow them, the names.
-const REFUSED: &[(&str, CapabilitySet, &[&str])] = &[
+pub const REFUSED: &[(&str, CapabilitySet, &[&str])] = &[
     (
         "mounts",
         CapabilitySet::SYS_ADMIN,
