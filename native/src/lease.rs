@@ -9,7 +9,7 @@ use rustix::fs::{self, AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
-use crate::sandbox::cgroup;
+use crate::sandbox::{cgroup, chroot};
 use crate::session::DIRECTORY;
 use crate::store::{Store, make_directory, random_name};
 
@@ -131,6 +131,7 @@ fn sweep_one(store: &Store, name: &str) -> Result<(), Error> {
     let Some(_held) = open_locked(store, name, OFlags::empty())? else {
         return sweep_orphan(store, name);
     };
+    chroot::sweep(store, &format!("tmp/{name}"));
     if let Err(error) = cgroup::sweep::sweep(store, name) {
         // Its list stays, for the next command; the other leases have nothing to do with it.
         eprintln!("cooper-worker: {error}");

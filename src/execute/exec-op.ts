@@ -73,6 +73,8 @@ const execFields = (spec: ExecSpec, { worker }: ExecuteContext): readonly Field[
   field('epoch', spec.epoch ?? null),
   // Nearly the same comes out, but not for sure: it serves those that would do no better.
   ...(worker.info.mode === 'single-id' ? [field('ids', 'emulated')] : []),
+  // A program that finds no /proc may do other things.
+  ...(worker.info.mode === 'chroot' ? [field('mode', 'chroot')] : []),
 ];
 
 /**

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use crate::error::{Doing, Error};
 use crate::protocol::Certificates;
 
+use super::chroot::{self, Places};
 use super::files::Files;
 use super::mounts::Prepared;
 use super::spec::{self, Stubs, Touched};
@@ -239,6 +240,11 @@ impl Installed {
             device: None,
         });
         Ok(())
+    }
+
+    /// The same where nothing can be mounted.
+    pub fn place(&self, places: &mut Places<'_>) -> Result<(), Error> {
+        chroot::file(places, OWN_PLACE, &self.own, 0o644, (0, 0))
     }
 
     /// Variables that name the copy, those aside that the step has of its own.

@@ -16,7 +16,7 @@ use super::target::{Root, place};
 use super::terminal::Terminal;
 
 /// Name and numbers. Source: the kernel's admin-guide/devices.txt.
-const NODES: [(&str, u32, u32); 6] = [
+pub const NODES: [(&str, u32, u32); 6] = [
     ("null", 1, 3),
     ("zero", 1, 5),
     ("full", 1, 7),
@@ -34,7 +34,7 @@ const MACHINE_NODES: [(&str, u32, u32); 6] = [
 ];
 const LOOP_MAJOR: u32 = 7;
 const LOOPS: u32 = 16;
-const LINKS: [(&str, &str); 6] = [
+pub const LINKS: [(&str, &str); 6] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),

@@ -37,6 +37,12 @@ impl Files {
         made.map(|mount| Self { mount }).doing(|| "make a tmpfs for files")
     }
 
+    /// Files in a directory that is there.
+    pub fn within(directory: &OwnedFd) -> Result<Self, Error> {
+        let mount = directory.try_clone().doing(|| "duplicate a descriptor")?;
+        Ok(Self { mount })
+    }
+
     pub fn write(&self, name: &str, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), Error> {
         let doing = || format!("write \"{name}\"");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

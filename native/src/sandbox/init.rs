@@ -18,6 +18,7 @@ use crate::error::{Doing, Error};
 use crate::protocol::WorkerError;
 use crate::syscalls;
 
+use super::chroot;
 use super::emulate;
 use super::notify;
 use super::passed_device;
@@ -81,22 +82,30 @@ fn prepare(
     enter_cgroup(spec, &descriptors)?;
     // A setuid program clears this; then the supervisor's watch over the worker is what remains.
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
-    rustix::system::sethostname(spec.hostname.as_bytes()).doing(|| format!("set hostname \"{}\"", spec.hostname))?;
+    if !spec.chroot {
+        rustix::system::sethostname(spec.hostname.as_bytes())
+            .doing(|| format!("set hostname \"{}\"", spec.hostname))?;
+    }
     umask(Mode::empty());
     let stdio = [0, 1, 2].map(|place| descriptors.get(STDIO + place));
     let [Some(stdin), Some(stdout), Some(stderr)] = stdio else {
         return Err(Error::internal("no stdio"));
     };
     let mounts = emulate::mount_namespace()?;
-    let (mut root, terminal) = root::assemble(spec, &descriptors, supervisor)?;
+    let (mut root, terminal) = if spec.chroot {
+        (chroot::enter(&descriptors)?, None)
+    } else {
+        root::assemble(spec, &descriptors, supervisor)?
+    };
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;
     passed_device::give_to_user(&root, spec, &user)?;
     enter_directory(&root, &spec.cwd, &user, spec.emulate_ids)?;
     let stubs = std::mem::take(&mut root.stubs);
     rlimits::set_defaults(&spec.ulimits);
-    // A kernel without keyrings has nothing to hide.
+    // A kernel without keyrings has nothing to hide, and the filter that we are under may refuse them altogether.
     match syscalls::new_session_keyring() {
+        Err(error) if spec.chroot && error.raw_os_error() == Some(libc::EPERM) => {}
         Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
         _ => {}
     }
@@ -141,6 +150,9 @@ fn prepare(
 fn enter_cgroup(spec: &Spec, descriptors: &[OwnedFd]) -> Result<(), Error> {
     let entrances = spec.cgroup.iter().filter_map(|&place| descriptors.get(place));
     cgroup::enter(entrances)?;
+    if spec.chroot {
+        return Ok(());
+    }
     syscalls::unshare(UnshareFlags::NEWCGROUP).doing(|| "make a cgroup namespace")
 }
 

@@ -6,6 +6,7 @@ mod capabilities;
 mod certificates;
 pub mod cgroup;
 mod channel;
+pub mod chroot;
 mod device;
 mod emulate;
 mod files;
@@ -109,14 +110,18 @@ impl Drop for Upper<'_> {
 
 /// `sandbox.run`.
 pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -> Result<SandboxResult, Error> {
-    if matches!(session.mode, Mode::Chroot | Mode::Unprivileged) {
+    if session.mode == Mode::Unprivileged {
         return Err(Error::user(
             "PRIVILEGE_MISSING",
             format!("no container can be run here: {}", session.reason),
         )
         .hint(FIXES));
     }
-    let security = Security::of(&params)?;
+    let mut security = Security::of(&params)?;
+    let is_chroot = session.mode == Mode::Chroot;
+    if is_chroot {
+        chroot::check(&params, &mut security, request)?;
+    }
     let snapshot = session.new_snapshot()?;
     let mut upper = Upper {
         session,
@@ -127,13 +132,21 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let roots::Root { place: root, directory } = roots::open(session, &params.root, &upper.snapshot, &request.cancel)?;
     upper.directory = directory;
     let attachment = session.network.attach(&params, request)?;
-    let mut mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+    let (mut mounts, mut places) = if is_chroot {
+        let (mounts, places) = chroot::prepare(session, &params, &root, &attachment, request)?;
+        (mounts, Some(places))
+    } else {
+        let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+        (mounts, None)
+    };
     let certificates = match &params.certificates {
         Some(wanted) => Some(certificates::install(wanted, root.as_fd(), upper.files())?),
         None => None,
     };
-    if let Some(installed) = &certificates {
-        installed.show(&mut mounts)?;
+    match (&certificates, &mut places) {
+        (Some(installed), None) => installed.show(&mut mounts)?,
+        (Some(installed), Some(places)) => installed.place(places)?,
+        (None, _) => {}
     }
     let (streams, stdio) = Streams::open(params.stdin, params.tty.is_some())?;
     let group = cgroup::make(session, &params)?;
@@ -156,7 +169,10 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         .serve(session, request, || attend(session, request, &supervisor, streams));
     let ended = nanoseconds();
     drop(supervisor);
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    if let Some(places) = places {
+        outcome.touched.extend(places.undo()?);
+    }
     drop(mounts);
     request.cancel.check()?;
     let exit_code = outcome.exit_code();
@@ -239,7 +255,7 @@ fn commit(
         Some(directory) => {
             stub::remove_stubs(&directory.files, &outcome.stubs)?;
             let paths = outcome.stubs.touched.iter().map(|touched| touched.path.clone());
-            let touched: Vec<_> = paths.chain(restored).collect();
+            let touched: Vec<_> = paths.chain(restored).chain(outcome.touched.iter().cloned()).collect();
             directory.write_changes(session, &upper.snapshot, &touched, params.epoch_seconds)?;
         }
     }
@@ -295,6 +311,7 @@ fn spec_of(
         network,
         user_namespace: session.mode.in_user_namespace(),
         emulate_ids: session.mode.emulates_ids(),
+        chroot: session.mode == Mode::Chroot,
         insecure: params.insecure.unwrap_or(false),
         security,
         cgroup: group.map_or_else(Vec::new, |group| {

@@ -22,21 +22,21 @@ use super::socket::Sockets;
 use super::volume;
 
 /// Docker's mode of a secret's file.
-const SECRET_MODE: u32 = 0o400;
+pub const SECRET_MODE: u32 = 0o400;
 /// Docker's mode of an agent's socket.
-const SOCKET_MODE: u32 = 0o600;
+pub const SOCKET_MODE: u32 = 0o600;
 
 /// Mounts ready to be handed over, and what they need to be held until the container's end.
 pub struct Prepared<'a> {
     pub descriptors: Vec<OwnedFd>,
     /// In the order of mounting: a path before what lies below it.
     pub list: Vec<super::spec::Mount>,
-    session: &'a Session,
+    pub session: &'a Session,
     pub sockets: Sockets,
     /// Locks of cache mounts.
-    held: Vec<OwnedFd>,
+    pub held: Vec<OwnedFd>,
     /// Folders in `tmp/<lease>` that go with the container.
-    folders: Vec<String>,
+    pub folders: Vec<String>,
 }
 
 impl Drop for Prepared<'_> {
@@ -49,7 +49,18 @@ impl Drop for Prepared<'_> {
     }
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    pub fn new(session: &'a Session) -> Self {
+        Self {
+            descriptors: Vec::new(),
+            list: Vec::new(),
+            sockets: Sockets::default(),
+            session,
+            held: Vec::new(),
+            folders: Vec::new(),
+        }
+    }
+
     fn add(&mut self, descriptor: OwnedFd, within: Option<String>, target: &str, readonly: bool) {
         self.descriptors.push(descriptor);
         let descriptor = self.descriptors.len() - 1;
@@ -79,15 +90,7 @@ pub fn prepare<'a>(
     attachment: &Attachment,
     request: &RequestContext,
 ) -> Result<Prepared<'a>, Error> {
-    let (held, folders) = (Vec::new(), Vec::new());
-    let mut prepared = Prepared {
-        descriptors: Vec::new(),
-        list: Vec::new(),
-        sockets: Sockets::default(),
-        session,
-        held,
-        folders,
-    };
+    let mut prepared = Prepared::new(session);
     let files = Files::new(params.mounts.iter().any(|mount| mount.kind == MountType::Secret))?;
     let own = own_files(params, attachment)?;
     for (name, text) in &own {
@@ -139,7 +142,7 @@ pub fn prepare<'a>(
 
 /// What lies in `/etc` of every container. A step of a build may not write there, as what it wrote would be lost, and its /etc/hostname is the
 /// image's. Source: BuildKit, executor/oci, `generateMountOpts`.
-fn own_files(params: &SandboxParams, attachment: &Attachment) -> Result<Vec<(&'static str, String)>, Error> {
+pub fn own_files(params: &SandboxParams, attachment: &Attachment) -> Result<Vec<(&'static str, String)>, Error> {
     let mut own = vec![
         ("hosts", files::hosts(params)),
         ("resolv.conf", attachment.resolv_conf()?),
@@ -163,7 +166,7 @@ pub fn clean(path: &str) -> String {
     format!("/{}", names.join("/"))
 }
 
-fn check_target(target: &str) -> Result<(), Error> {
+pub fn check_target(target: &str) -> Result<(), Error> {
     let below = |parent: &str| target.starts_with(parent) && target[parent.len()..].starts_with('/');
     let own = ["/proc", "/sys"]
         .iter()
@@ -236,11 +239,7 @@ fn tmpfs(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error>
 }
 
 fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Result<(), Error> {
-    let id = mount
-        .secret
-        .as_deref()
-        .ok_or_else(|| Error::internal("a secret mount without secret"))?;
-    let bytes = prepared.session.secrets.get(id)?;
+    let bytes = prepared.session.secrets.get(secret_of(mount)?)?;
     let name = format!("secret-{}", prepared.list.len());
     let owner = prepared
         .session
@@ -257,12 +256,19 @@ fn secret(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> R
     Ok(())
 }
 
+pub fn secret_of(mount: &SandboxMount) -> Result<&str, Error> {
+    let id = mount.secret.as_deref();
+    id.ok_or_else(|| Error::internal("a secret mount without secret"))
+}
+
+pub fn agent_of(mount: &SandboxMount) -> Result<&str, Error> {
+    let agent = mount.agent.as_deref();
+    agent.ok_or_else(|| Error::internal("an ssh mount without agent"))
+}
+
 /// The socket of an agent. Who connects to it is answered by the builder (socket.rs).
 fn ssh(prepared: &mut Prepared<'_>, mount: &SandboxMount, files: &Files) -> Result<(), Error> {
-    let agent = mount
-        .agent
-        .as_deref()
-        .ok_or_else(|| Error::internal("an ssh mount without agent"))?;
+    let agent = agent_of(mount)?;
     let name = format!("agent-{}", prepared.list.len());
     let owner = prepared
         .session

@@ -39,6 +39,8 @@ pub struct Outcome {
     pub system_ms: u64,
     pub stubs: Stubs,
     pub owners: Option<Owners>,
+    /// Paths that were something else while it ran.
+    pub touched: Vec<String>,
 }
 
 impl Outcome {
@@ -58,6 +60,7 @@ impl Outcome {
                 system_ms,
                 stubs,
                 owners,
+                touched: Vec::new(),
             }),
             Some(Answer::Failed(error)) => Err(Error::Relayed(Box::new(error))),
             _ => Err(Error::internal("the supervisor ended before its container")),

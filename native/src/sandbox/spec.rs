@@ -29,6 +29,8 @@ pub struct Spec {
     pub user_namespace: bool,
     /// There is one id: the others are emulated (emulate/).
     pub emulate_ids: bool,
+    /// Neither namespaces nor mounts.
+    pub chroot: bool,
     /// All capabilities, no filter, nothing masked.
     pub insecure: bool,
     pub security: Security,

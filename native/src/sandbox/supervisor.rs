@@ -16,6 +16,7 @@ use crate::error::{Doing, Error};
 use crate::syscalls;
 
 use super::channel::{receive, send};
+use super::chroot;
 use super::emulate::Emulation;
 use super::init::{self, Report};
 use super::notify::Notifier;
@@ -53,6 +54,7 @@ pub fn main() -> Result<(), Error> {
 
 /// What was started.
 struct Container {
+    chroot: bool,
     first: Pid,
     answer: Answer,
     /// Where it has one: our end.
@@ -71,8 +73,15 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
             .doing(|| "enter a network namespace")?;
     }
-    // That of cgroups comes once the child is in its own.
-    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if spec.chroot {
+        chroot::adopt()?;
+    }
+    let namespaces = if spec.chroot {
+        0
+    } else {
+        // That of cgroups comes once the child is in its own.
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS
+    };
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "make a pipe")?;
     let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
     match syscalls::clone_process(namespaces).doing(|| "make namespaces")? {
@@ -89,6 +98,7 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
                 let emulated = spec.emulate_ids && matches!(answer, Answer::Started(_));
                 let emulation = emulated.then(|| Emulation::start(&ours)).transpose()?;
                 Ok(Container {
+                    chroot: spec.chroot,
                     first,
                     answer,
                     terminal,
@@ -145,6 +155,7 @@ fn read_report(pipe: OwnedFd) -> Result<Answer, Error> {
 
 fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
     let Container {
+        chroot: has_no_namespace,
         first,
         answer,
         terminal,
@@ -166,6 +177,9 @@ fn attend(socket: &UnixStream, container: Container) -> Result<(), Error> {
         kill(&pidfd)?;
     }
     let ended = syscalls::wait(first).doing(|| "wait for a container")?;
+    if has_no_namespace {
+        chroot::end_all()?;
+    }
     let owners = match emulation.map(Emulation::finish).transpose() {
         Ok(owners) => owners,
         Err(error) => return send(socket, &Answer::Failed(error.to_wire()), &[]),

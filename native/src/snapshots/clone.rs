@@ -11,20 +11,25 @@ use rustix::io::Errno;
 
 use crate::tree::xattr;
 
-/// Copies what is no directory to a new name.
+/// Copies what is no directory to the same name elsewhere.
 pub fn leaf(source: &OwnedFd, target: &OwnedFd, name: &OsStr, stat: &Stat) -> Result<(), Errno> {
+    leaf_as(source, name, target, name, stat)
+}
+
+/// Copies what is no directory to a new name.
+pub fn leaf_as(source: &OwnedFd, from_name: &OsStr, target: &OwnedFd, name: &OsStr, stat: &Stat) -> Result<(), Errno> {
     let owner = (Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)));
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
             let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let from = openat(source, name, flags | OFlags::RDONLY, Mode::empty())?;
+            let from = openat(source, from_name, flags | OFlags::RDONLY, Mode::empty())?;
             let new = flags | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
             let to = openat(target, name, new, Mode::RUSR | Mode::WUSR)?;
             bytes(&from, &to, stat.st_size as u64)?;
             attributes(&from, &to, stat)
         }
         FileType::Symlink => {
-            symlinkat(readlinkat(source, name, Vec::new())?, target, name)?;
+            symlinkat(readlinkat(source, from_name, Vec::new())?, target, name)?;
             chownat(target, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
             utimensat(target, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
         }

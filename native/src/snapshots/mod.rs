@@ -1,7 +1,7 @@
 //! Directories made of layers on disk: blocks of long chains (flatten.rs) that overlayfs takes as one layer, and the roots of steps (root.rs).
 
 mod changes;
-mod clone;
+pub mod clone;
 pub mod flatten;
 pub mod root;
 mod stack;

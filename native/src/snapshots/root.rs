@@ -10,7 +10,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use super::stack::Stack;
 use super::state::{Change, State};
 use super::write::{self, How};
-use super::{changes, flatten};
+use super::{changes, clone, flatten};
 use crate::context::{CancelToken, lock};
 use crate::digest::{LayerRef, SnapshotID};
 use crate::error::{Doing, Error};
@@ -111,6 +111,14 @@ pub fn view(session: &Session, chain: &[LayerRef]) -> Result<Arc<OwnedFd>, Error
     let files = Arc::new(files);
     lock(&session.roots.views).insert(chain.to_vec(), Arc::clone(&files));
     Ok(files)
+}
+
+/// Copies a directory to an empty one, with its own attributes too.
+pub fn copy_tree(from: &OwnedFd, to: &OwnedFd) -> Result<(), Error> {
+    let stat = rustix::fs::fstat(from).doing(|| "stat a directory")?;
+    let layers = [from.try_clone().doing(|| "duplicate a descriptor")?];
+    write::write(&Stack(&layers), to, How::Copies, None)?;
+    clone::attributes(from, to, &stat).doing(|| "set the attributes of a directory")
 }
 
 fn detached(directory: &OwnedFd) -> Result<OwnedFd, Error> {
