@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::error::Error;
 use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Downgrade, Mode, Snapshotter};
+use crate::sandbox;
 use crate::sandbox::cgroup;
 use crate::session::Session;
 use crate::userns;
@@ -13,6 +14,7 @@ pub fn doctor(session: &Session) -> Result<DoctorResult, Error> {
     checks.extend(rungs(session));
     checks.extend([
         snapshots(session),
+        proc(session),
         subordinate_ids(),
         user_namespaces(),
         network(session),
@@ -87,6 +89,14 @@ fn snapshots(session: &Session) -> DoctorCheck {
             None,
         ),
     }
+}
+
+fn proc(session: &Session) -> DoctorCheck {
+    if session.own_proc {
+        return check("proc", CheckState::Ok, "each container has its own", None);
+    }
+    let detail = "containers see the processes around cooper: a part of /proc is covered";
+    check("proc", CheckState::Degraded, detail, Some(sandbox::proc::HINT))
 }
 
 fn subordinate_ids() -> DoctorCheck {

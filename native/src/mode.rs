@@ -20,6 +20,8 @@ pub struct Probed {
     /// In a few words.
     pub reason: String,
     pub snapshotter: Snapshotter,
+    /// Whether containers can have a /proc of their own; otherwise they see ours.
+    pub own_proc: bool,
     /// The highest rung first.
     pub downgrades: Vec<Downgrade>,
 }
@@ -55,6 +57,7 @@ impl From<Result<(), Refusal>> for Tried {
 struct Prepared {
     mode: Mode,
     asked: bool,
+    own_proc: bool,
     downgrades: Vec<Downgrade>,
 }
 
@@ -99,6 +102,7 @@ fn climb(asked: Option<Mode>) -> Result<Found, Error> {
                 return Ok(Ok(Prepared {
                     mode,
                     asked: asked.is_some(),
+                    own_proc: !mode.in_user_namespace() || userns::has_own_proc()?,
                     downgrades,
                 }));
             }
@@ -170,18 +174,24 @@ fn pod(is_root: bool) -> Result<Tried, Error> {
     if let Err(refusal) = userns::has_range() {
         return Ok(Tried::Refused(refusal));
     }
-    if !userns::is_initial() && own_mounts().is_ok() {
+    if stands_apart()? {
         return Ok(Tried::Taken);
     }
     Ok(userns::enter(Map::same()?)?.into())
 }
 
+/// Whether the user namespace that we are in is one to stay in. Where steps have to share its /proc, which shows its other processes, only a
+/// namespace of their own keeps these from them.
+fn stands_apart() -> Result<bool, Error> {
+    Ok(!userns::is_initial() && own_mounts().is_ok() && userns::has_own_proc()?)
+}
+
 /// Who is root of a namespace with one id already needs no other.
 fn single_id(is_root: bool, asked: bool) -> Result<Tried, Error> {
-    if is_root && !userns::is_initial() && own_mounts().is_ok() {
+    if is_root && stands_apart()? {
         return Ok(Tried::Taken);
     }
-    if is_root && !asked {
+    if is_root && userns::is_initial() && !asked {
         return Ok(Tried::NotOurs("root has more than one id"));
     }
     Ok(userns::enter(Map::single())?.into())
@@ -196,6 +206,7 @@ pub fn probe(store: &Store, lease: &Lease) -> Result<Probed, Error> {
     let Prepared {
         mode,
         asked,
+        own_proc,
         mut downgrades,
     } = prepared.map_err(|(message, hint)| Error::user("ARG_INVALID", message).hint(hint))?;
     let snapshotter = snapshotter::find(mode, store, lease, &mut downgrades)?;
@@ -208,6 +219,7 @@ pub fn probe(store: &Store, lease: &Lease) -> Result<Probed, Error> {
         mode,
         reason: reason(mode, asked, &downgrades),
         snapshotter: snapshotter.unwrap_or(Snapshotter::None),
+        own_proc,
         downgrades,
     })
 }

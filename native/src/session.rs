@@ -74,6 +74,8 @@ pub struct Session {
     /// Why not the rung above.
     pub reason: String,
     pub snapshotter: Snapshotter,
+    /// Whether containers can have a /proc of their own; otherwise they see ours.
+    pub own_proc: bool,
     /// The rungs that were refused, the highest first.
     pub downgrades: Vec<Downgrade>,
     pub handles: Handles,
@@ -98,6 +100,7 @@ impl Session {
             mode: probed.mode,
             reason: probed.reason,
             snapshotter: probed.snapshotter,
+            own_proc: probed.own_proc,
             downgrades: probed.downgrades,
             handles: Handles::default(),
             secrets: Secrets::default(),

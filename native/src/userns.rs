@@ -5,10 +5,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Gid, StatVfsMountFlags, Uid, statvfs};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, getegid, geteuid, set_parent_process_death_signal};
 use rustix::thread::{
@@ -300,23 +302,38 @@ pub fn find_program(program: &str) -> Option<PathBuf> {
         .find(|place| place.is_file())
 }
 
-/// Whether chroot(2) works, tried in a child.
+/// Whether chroot(2) works.
 pub fn try_chroot() -> Result<Result<(), Refusal>, Error> {
-    let doing = || "try chroot";
-    match syscalls::clone_process(0).doing(doing)? {
-        None => {
-            let number = rustix::process::chroot("/").map_or_else(|error| error.raw_os_error(), |()| DONE);
-            syscalls::exit_now(number)
-        }
-        Some(child) => match libc::WEXITSTATUS(syscalls::wait(child).doing(doing)?.status) {
+    let tried = in_child(0, || rustix::process::chroot("/"))?;
+    Ok(tried.map_err(|error| Refusal::of(format!("chroot is refused ({error})")).hint("run it with CAP_SYS_CHROOT")))
+}
+
+/// Whether a pid namespace can have a /proc of its own: in a user namespace the kernel refuses one while anything covers a part of the /proc
+/// that we see, as in containers.
+pub fn has_own_proc() -> Result<bool, Error> {
+    let mount = || {
+        let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_create(context.as_fd())?;
+        let attributes =
+            MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map(drop)
+    };
+    in_child(libc::CLONE_NEWPID, mount).map(|tried| tried.is_ok())
+}
+
+/// Tries something in a child, in namespaces (`CLONE_NEW…`) of its own.
+fn in_child(
+    namespaces: libc::c_int,
+    work: impl FnOnce() -> rustix::io::Result<()>,
+) -> Result<std::io::Result<()>, Error> {
+    let doing = || "try what this machine allows";
+    match syscalls::clone_process(namespaces) {
+        Ok(None) => syscalls::exit_now(work().map_or_else(|error| error.raw_os_error(), |()| DONE)),
+        Ok(Some(child)) => match libc::WEXITSTATUS(syscalls::wait(child).doing(doing)?.status) {
             DONE => Ok(Ok(())),
-            number => {
-                let error = std::io::Error::from_raw_os_error(number);
-                Ok(Err(
-                    Refusal::of(format!("chroot is refused ({error})")).hint("run it with CAP_SYS_CHROOT")
-                ))
-            }
+            number => Ok(Err(std::io::Error::from_raw_os_error(number))),
         },
+        Err(error) => Ok(Err(error)),
     }
 }
 

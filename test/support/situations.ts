@@ -35,6 +35,9 @@ export const afterMounts = (script: string): string[] => ['unshare', '--mount', 
 /** A user namespace with a range of ids of its own and, as in a pod, mounts of its own. */
 const podNamespaces = ['unshare', '--user', '--map-auto', '--map-root-user', '--mount'];
 
+/** With somebody else in it who has no more rights than a container. He ends with the command. */
+const busyPod = [...podNamespaces, 'sh', '-ec', `${[...plainContainer, '--pdeathsig=KILL', 'sleep', '60'].join(' ')} & exec "$@"`, 'sh'];
+
 export const situations = {
   root: { name: 'root of the machine', mode: 'root', install: async () => ({ ...here, [Symbol.asyncDispose]: async () => {} }) },
   rootless: { name: 'a user with a range of ids', mode: 'rootless', install: async () => installFor(await testUser()) },
@@ -79,6 +82,11 @@ export const situations = {
     name: 'a user with a range, and mounts over /proc',
     mode: 'rootless',
     install: async () => within(installFor(await testUser()), afterMounts('mount --bind /dev/null /proc/version')),
+  },
+  coveredPod: {
+    name: 'root of a user namespace with a range, and mounts over /proc',
+    mode: 'pod',
+    install: async () => within(installFor(await testUser()), afterMounts('mount --bind /dev/null /proc/version'), busyPod),
   },
 } as const satisfies Readonly<Record<string, Situation>>;
 

@@ -49,8 +49,8 @@ pub fn mask(root: &Root, devices: &Devices) -> Result<(), Error> {
     for path in READ_ONLY {
         let Some(target) = find(root, path)? else { continue };
         let doing = || format!("make \"{path}\" read-only");
-        let same = copy(target.as_fd(), false).doing(doing)?;
-        set(same.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).doing(doing)?;
+        let same = copy(target.as_fd(), true).doing(doing)?;
+        set(same.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).doing(doing)?;
         place(same.as_fd(), target.as_fd()).doing(doing)?;
     }
     Ok(())

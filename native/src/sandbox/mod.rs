@@ -15,6 +15,7 @@ mod mask;
 mod mounts;
 mod notify;
 mod passed_device;
+pub mod proc;
 mod process;
 mod pump;
 mod rlimits;
@@ -32,7 +33,7 @@ mod volume;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -70,6 +71,8 @@ pub struct Containers {
     connections: socket::Connections,
     /// How many were ever started.
     started: AtomicU64,
+    /// Whether it was said that they see our /proc.
+    proc_told: AtomicBool,
     shown_cgroups: OnceLock<Vec<cgroup::view::Shown>>,
     kills: OnceLock<cgroup::Counter>,
 }
@@ -118,6 +121,9 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         .hint(FIXES));
     }
     let mut security = Security::of(&params)?;
+    if !session.own_proc {
+        proc::check(session, &security, request)?;
+    }
     let is_chroot = session.mode == Mode::Chroot;
     if is_chroot {
         chroot::check(&params, &mut security, request)?;
@@ -310,6 +316,7 @@ fn spec_of(
         staging: session.staging()?,
         network,
         user_namespace: session.mode.in_user_namespace(),
+        bind_proc: !session.own_proc,
         emulate_ids: session.mode.emulates_ids(),
         chroot: session.mode == Mode::Chroot,
         insecure: params.insecure.unwrap_or(false),

@@ -20,6 +20,7 @@ use super::cgroup::view;
 use super::device;
 use super::mask;
 use super::passed_device;
+use super::proc;
 use super::spec::{self, ROOT, Spec};
 use super::target::{Root, place};
 use super::terminal::Terminal;
@@ -39,8 +40,8 @@ pub fn assemble(
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).doing(|| "make the mounts private")?;
     let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
-    // What needs the machine's view is made before it is left: a procfs in a user namespace, for one, wants to see another.
-    let proc = filesystem("proc", &[], HARMLESS).doing(|| "mount /proc")?;
+    // What needs the machine's view is made before it is left.
+    let proc = proc::make(spec)?;
     let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
     let devices = device::Devices::prepare(spec)?;
     let mounts = prepare_all(spec, descriptors)?;

@@ -14,6 +14,7 @@ pub struct Security {
     pub capabilities: u64,
     pub filter: Filter,
     pub no_new_privileges: bool,
+    pub insecure: bool,
     /// Whether paths of /proc and /sys are hidden or read-only.
     pub masks: bool,
 }
@@ -40,6 +41,7 @@ impl Security {
             capabilities: capabilities.bits(),
             filter,
             no_new_privileges: asked.no_new_privileges.unwrap_or(false),
+            insecure,
             masks: !insecure && asked.system_paths != Some(SystemPaths::Unconfined),
         })
     }

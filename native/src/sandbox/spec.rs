@@ -27,6 +27,8 @@ pub struct Spec {
     pub network: Option<usize>,
     /// In a user namespace no device node can be made, and the machine's are bound.
     pub user_namespace: bool,
+    /// A procfs is refused: the worker's is bound.
+    pub bind_proc: bool,
     /// There is one id: the others are emulated (emulate/).
     pub emulate_ids: bool,
     /// Neither namespaces nor mounts.
