@@ -58,6 +58,10 @@ export interface BuildOptions {
   /** Where an output with the destination `-` goes; it is not closed. */
   readonly outputStream?: Writable;
   readonly push?: boolean;
+  /** Where the cache mounts of the Dockerfile go after the build. */
+  readonly cacheTo?: readonly CacheToOption[];
+  /** Where cache mounts that the store lacks come from, when a step first uses them. The first that has one counts. */
+  readonly cacheFrom?: readonly CacheFromOption[];
   /** Environment of the caller that counts: proxy variables, SOURCE_DATE_EPOCH, DOCKER_CONFIG, HOME. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -140,4 +144,29 @@ export interface SshOption {
 export interface OutputOption {
   readonly type: 'oci' | 'docker' | 'local';
   readonly destination: string;
+}
+
+/** A file, or a name in a registry, that holds cache mounts. The path is absolute. */
+export type CachePlace = { readonly file: string } | { readonly reference: string };
+
+/** `--cache-to type=mounts`. What it writes is an OCI artifact; parts that have not changed are neither packed nor sent again. */
+export interface CacheToOption {
+  readonly type: 'mounts';
+  readonly place: CachePlace;
+  /** Ids as the Dockerfile writes them. Default: all that the built stages name. */
+  readonly ids?: readonly string[];
+  /** Also after a build that failed. */
+  readonly onFailure?: boolean;
+  /** What goes wrong is a warning, not the end of the build. */
+  readonly ignoreError?: boolean;
+}
+
+/** `--cache-from type=mounts`. What goes wrong is a warning. */
+export interface CacheFromOption {
+  readonly type: 'mounts';
+  readonly place: CachePlace;
+  /** Ids as the Dockerfile writes them. Default: all. */
+  readonly ids?: readonly string[];
+  /** Also in place of a cache mount that the store has. */
+  readonly replace?: boolean;
 }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Dockerfile } from '../grammar/ast.ts';
 import { parseDockerfile } from '../grammar/parse.ts';
 import { BaseImages } from './base-images.ts';
+import { BuildCaches, checkCaches } from './build-caches.ts';
 import type { BuildOptions } from './build-options.ts';
 import { certificatesOf } from './certificates.ts';
 import { grantDevices } from './devices/grant.ts';
@@ -122,6 +123,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   if (options.secrets?.length) await bench.tools();
   searchArguments({ ...options, names }, guard);
   checkTogether(options);
+  checkCaches(options);
   const security = await openSecurity(options.security ?? {});
   const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
   const { dockerfile, linter } = parse(source, { options, ignored: opened.ignored, emit });
@@ -169,29 +171,17 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const wanted = wantedParts(options);
   const { resources = {} } = options;
   const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
-  const graph = await executeGraph(
-    planned,
-    {
-      ...session,
-      layers,
-      remote,
-      ignored,
-      agents,
-      certificates,
-      resources,
-      secrets: new Set(secrets.keys()),
-      secretDigests,
-      security,
-      devices: (names: readonly string[]) => devices.edits(names),
-      noCache,
-      wanted,
-      emit,
-      keptUp,
-    },
-    signal,
-  );
-  const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);
-  await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
+  const caches = cleanup.use(new BuildCaches(options, { ...session, registry, emit, vertices: planned.vertices, noCache }));
+  const shared = { ...session, ...caches.forSteps, layers, remote, ignored, agents, resources, secretDigests, security };
+  const grants = { certificates, devices: (names: readonly string[]) => devices.edits(names) };
+  const execution = { ...shared, ...grants, secrets: new Set(secrets.keys()), noCache, wanted, emit, keptUp };
+  const make = async () => {
+    const graph = await executeGraph(planned, execution, signal);
+    const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);
+    await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
+    return image;
+  };
+  const image = await caches.exportAfter(make, signal);
   const { digest } = image.descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
   return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };

@@ -4,6 +4,9 @@ export { type Build, type BuildResult, build } from './build.ts';
 export type {
   AnnotationOption,
   BuildOptions,
+  CacheFromOption,
+  CachePlace,
+  CacheToOption,
   HostOption,
   OutputOption,
   Permission,

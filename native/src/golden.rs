@@ -73,6 +73,9 @@ methods! {
     "sandbox.connect": SandboxConnectParams => Empty,
     "mount.discard": MountDiscardParams => Empty,
     "mount.list": Empty => MountListResult,
+    "mount.find": MountFindParams => MountFindResult,
+    "mount.pack": MountPackParams => MountPackResult,
+    "mount.unpack": MountUnpackParams => MountUnpackResult,
     "mount.prune": MountPruneParams => MountPruneResult,
     "doctor": Empty => DoctorResult,
 }

@@ -545,6 +545,29 @@ messages! {
     }
     #[derive(PartialEq, Eq)]
     MountOwner { uid: u32, gid: u32, mode: u32 }
+    MountFindParams {
+        id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variant: Option<String>,
+    }
+    MountFindResult { found: bool }
+    MountPackParams { name: String, known: Vec<LayerBlob> }
+    MountPackResult { in_use: bool, layers: Vec<MountLayer> }
+    MountLayer {
+        #[serde(rename = "diffID")]
+        diff_id: DiffID,
+        descriptor: Descriptor,
+        made: bool,
+    }
+    MountUnpackParams {
+        id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variant: Option<String>,
+        sharing: Sharing,
+        layers: Vec<LayerBlob>,
+        replace: bool,
+    }
+    MountUnpackResult { unpacked: bool }
     MountPruneParams { names: Vec<String> }
     MountPruneResult { pruned: Vec<String> }
     DoctorResult { checks: Vec<DoctorCheck> }

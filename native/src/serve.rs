@@ -128,6 +128,9 @@ impl Server {
             "sandbox.connect" => sandbox::connect(session, decode(params)?, context).and_then(to_value),
             "mount.discard" => caches::list::discard(session, &decode(params)?, context).and_then(to_value),
             "mount.list" => caches::list::list(session, context).and_then(to_value),
+            "mount.find" => caches::list::find(session, &decode(params)?).and_then(to_value),
+            "mount.pack" => caches::pack::pack(session, &decode(params)?, context).and_then(to_value),
+            "mount.unpack" => caches::unpack::unpack(session, &decode(params)?, context).and_then(to_value),
             "mount.prune" => caches::list::prune(session, &decode(params)?).and_then(to_value),
             "doctor" => doctor::doctor(session).and_then(to_value),
             _ => tree_requests::dispatch(session, method, params, context)

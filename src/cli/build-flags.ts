@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type {
   AnnotationOption,
+  CacheFromOption,
+  CacheToOption,
   CertificatesOption,
   HostOption,
   Permission,
@@ -19,6 +21,7 @@ import { defaultLimitFlags, type LimitFlags, limitFlags, unavailableLimitFlags }
 import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
+import { parseCacheFrom, parseCacheTo } from './values/cache.ts';
 import { type CallArgument, parseCall } from './values/call.ts';
 import { parseCertificates } from './values/certificates.ts';
 import { parseHost } from './values/host.ts';
@@ -47,6 +50,8 @@ export interface BuildFlags extends LimitFlags {
   readonly cdiDirectories: string[];
   security: SecurityOptions;
   readonly outputs: OutputArgument[];
+  readonly cacheTo: CacheToOption[];
+  readonly cacheFrom: CacheFromOption[];
   platform?: Platform;
   network?: NetworkMode;
   certificates?: CertificatesOption;
@@ -77,6 +82,8 @@ export const defaultBuildFlags = (): BuildFlags => ({
   cdiDirectories: [],
   security: {},
   outputs: [],
+  cacheTo: [],
+  cacheFrom: [],
   noCache: false,
   reproducible: false,
   noCacheFilter: [],
@@ -235,6 +242,18 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     help: 'also write the result: oci or docker (an archive, - for standard output) or local (the files, to a directory)',
     set: ({ outputs }, text, caller) => void outputs.push(parseOutput(text, caller)),
   },
+  {
+    name: 'cache-to',
+    value: 'type=mounts,ref=NAME|dest=FILE',
+    help: "write the files of RUN's cache mounts to a registry or an archive, after the build; may be given several times",
+    set: ({ cacheTo }, text, caller) => void cacheTo.push(parseCacheTo(text, caller)),
+  },
+  {
+    name: 'cache-from',
+    value: 'type=mounts,ref=NAME|src=FILE',
+    help: 'begin cache mounts that are not here with those of a registry or an archive; may be given several times',
+    set: ({ cacheFrom }, text, caller) => void cacheFrom.push(parseCacheFrom(text, caller)),
+  },
   { name: 'push', help: 'send the image to the registry of each of its names', set: sets('push') },
   {
     name: 'progress',
@@ -287,8 +306,6 @@ function setCall(options: BuildFlags, call: CallArgument | undefined): void {
 export const unavailableBuildFlags: readonly Unavailable[] = [
   { name: 'attest', hint: 'the image has no attestations' },
   { name: 'builder', hint: 'there is no builder to choose: cooper builds by itself' },
-  { name: 'cache-from', hint: 'the cache is in the store; keep --root between builds' },
-  { name: 'cache-to', hint: 'the cache is in the store; keep --root between builds' },
   { name: 'compression', hint: 'layers are compressed with gzip' },
   { name: 'debug', hint: 'use "cooper run" with an image of the stage before: --target' },
   { name: 'device', hint: 'write RUN --device=NAME in the Dockerfile, and build with --allow device=NAME' },

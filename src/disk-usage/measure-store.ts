@@ -1,7 +1,7 @@
 import { type DiffID, type Digest, isDigest } from '../oci/digest.ts';
 import { mountID } from '../store/mount-id.ts';
 import type { Store } from '../store/store.ts';
-import type { CacheMount, StoreUsage } from '../worker/protocol.ts';
+import type { CacheMount, StoreUsage } from '../worker/store-content.ts';
 import type { Worker } from '../worker/worker.ts';
 import { type Kept, keptByNames } from './kept-by-names.ts';
 import type { UsageEntry, UsageType } from './usage-entry.ts';

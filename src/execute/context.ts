@@ -6,7 +6,7 @@ import type { Edits } from '../devices/edits.ts';
 import type { Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { LayerForm, SandboxSecurity } from '../worker/protocol.ts';
+import type { LayerForm, SandboxMount, SandboxSecurity } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { LayerProvider } from './layer-provider.ts';
 import type { RemoteSources } from './remote-sources.ts';
@@ -36,6 +36,8 @@ export interface ExecuteContext {
   readonly devices: (names: readonly string[]) => Edits;
   /** Of authorities that RUN trusts besides the image's. */
   readonly certificates: Certificates | undefined;
+  /** Brings cache mounts from elsewhere that the store lacks, before a step uses them. */
+  readonly bringMounts?: (mounts: readonly SandboxMount[], signal: AbortSignal) => Promise<void>;
   readonly onOutput: (vertex: Vertex<Spec>, stream: 'stdout' | 'stderr', text: string) => void;
   /** Fulfilled when the reader of the output has caught up. */
   readonly keptUp: () => Promise<void>;

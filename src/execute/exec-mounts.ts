@@ -52,7 +52,9 @@ export async function sandboxMounts(
 ): Promise<SandboxMount[]> {
   const order = { bind: 0, cache: 0, tmpfs: 0, secret: 1, ssh: 2 } as const;
   const sorted = mounts.toSorted((a, b) => order[a.type] - order[b.type]);
-  return (await Promise.all(sorted.map((mount) => mountOf(mount, inputs, context, signal)))).flat();
+  const found = (await Promise.all(sorted.map((mount) => mountOf(mount, inputs, context, signal)))).flat();
+  await context.bringMounts?.(found, signal);
+  return found;
 }
 
 async function mountOf(mount: MountSpec, inputs: readonly Result[], context: ExecuteContext, signal: AbortSignal): Promise<SandboxMount[]> {

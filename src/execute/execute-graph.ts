@@ -31,6 +31,7 @@ export interface ExecuteOptions {
   readonly devices: ExecuteContext['devices'];
   readonly resources: ResourceOptions;
   readonly certificates: ExecuteContext['certificates'];
+  readonly bringMounts?: ExecuteContext['bringMounts'];
   readonly noCache: (vertex: Vertex<Spec>) => boolean;
   /** What the result is for: an image wants compressed layers, a directory wants files. */
   readonly wanted: { readonly image: boolean; readonly files: boolean };
@@ -101,6 +102,7 @@ function contextOf(vertices: readonly Vertex<Spec>[], target: Vertex<Spec>, opti
     devices: options.devices,
     resources: options.resources,
     certificates: options.certificates,
+    ...(options.bringMounts && { bringMounts: options.bringMounts }),
     onOutput: ({ digest }, stream, text) => emit({ type: 'vertex.output', time: Date.now(), vertex: digest, stream, text }),
     keptUp: options.keptUp,
     onWarning: (message) => emit({ type: 'warning', time: Date.now(), message }),

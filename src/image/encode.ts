@@ -24,7 +24,7 @@ export function encodeConfig(config: ImageConfig): Buffer {
 
 export function encodeManifest(manifest: Manifest): Buffer {
   return encode(
-    pick(manifest, ['schemaVersion', 'mediaType', 'config', 'layers', 'annotations'], {
+    pick(manifest, ['schemaVersion', 'mediaType', 'artifactType', 'config', 'layers', 'annotations'], {
       config: descriptor,
       layers: (layers) => layers.map(descriptor),
       annotations: sorted,

@@ -4,6 +4,8 @@ import type { Descriptor } from './descriptor.ts';
 export interface Manifest {
   readonly schemaVersion: 2;
   readonly mediaType?: string;
+  /** What it is when it is no image. */
+  readonly artifactType?: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
   readonly annotations?: Readonly<Record<string, string>>;

@@ -25,6 +25,7 @@ export function parseManifest(bytes: Uint8Array, what = 'the manifest'): Manifes
   refuseBoth(shape, what, 'manifests');
   return {
     ...head(shape, what),
+    ...strings(shape, ['artifactType']),
     config: descriptor(shape.required('config', (key) => shape.object(key))),
     layers: shape.required('layers', (key) => shape.objects(key)).map(descriptor),
     ...optional('annotations', shape.record('annotations')),

@@ -12,6 +12,7 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { DiffID, Digest } from '../oci/digest.ts';
 import type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
+import type { CacheMount, StoreUsage } from './store-content.ts';
 
 export type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
 
@@ -345,36 +346,29 @@ export interface Requests {
   'mount.discard': { params: { ids: readonly string[] }; result: Record<string, never> };
   /** All cache mounts of the store. */
   'mount.list': { params: Record<string, never>; result: { mounts: readonly CacheMount[] } };
+  /** Whether there is such a cache mount; a private one counts by its first. */
+  'mount.find': { params: { id: string; variant?: string }; result: { found: boolean } };
+  /**
+   * Packs a cache mount into tars, in an order in which each stands on those before it. Their compressed forms are put into
+   * `tmp/<lease>/blobs/sha256/`, but for those of `known`: these are `made: false`. What a container uses is not packed. Sends `progress`.
+   */
+  'mount.pack': {
+    params: { name: string; known: readonly LayerBlob[] };
+    result: { inUse: boolean; layers: readonly { diffID: DiffID; descriptor: Descriptor; made: boolean }[] };
+  };
+  /**
+   * Makes a cache mount of such tars, read from `tmp/<lease>/blobs/sha256/`, and verified. One that is there stays, unless `replace` is set.
+   * Sends `progress`.
+   */
+  'mount.unpack': {
+    params: { id: string; variant?: string; sharing: 'shared' | 'private' | 'locked'; layers: readonly LayerBlob[]; replace: boolean };
+    result: { unpacked: boolean };
+  };
   /** Moves cache mounts out of the way, by name. Those that a container uses stay, and are not among `pruned`. */
   'mount.prune': { params: { names: readonly string[] }; result: { pruned: readonly string[] } };
 
   /** What `cooper doctor` shows. */
   doctor: { params: Record<string, never>; result: { checks: readonly DoctorCheck[] } };
-}
-
-export interface StoreUsage {
-  readonly name: string;
-  /** Allocated on the disk; what has several names counts once. */
-  readonly bytes: number;
-  /** With directories. */
-  readonly files: number;
-  readonly modifiedMs: number;
-}
-
-/** A cache mount of the store. What is not known is left out: the facts of one that an older version made come with its next use. */
-export interface CacheMount {
-  /** The name of its folder in `mounts/`. */
-  readonly name: string;
-  /** As the user wrote it. */
-  readonly id?: string;
-  readonly variant?: string;
-  readonly sharing?: 'shared' | 'private' | 'locked';
-  readonly owner?: { readonly uid: number; readonly gid: number; readonly mode: number };
-  readonly createdMs?: number;
-  readonly lastUsedMs?: number;
-  readonly inUse: boolean;
-  readonly bytes: number;
-  readonly files: number;
 }
 
 export interface DoctorCheck {

@@ -41,6 +41,9 @@ const methods: Readonly<Record<keyof Requests, true>> = {
   'sandbox.connect': true,
   'mount.discard': true,
   'mount.list': true,
+  'mount.find': true,
+  'mount.pack': true,
+  'mount.unpack': true,
   'mount.prune': true,
   doctor: true,
 };

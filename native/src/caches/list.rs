@@ -6,13 +6,14 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, major, minor, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::facts;
 use super::usage;
+use super::{facts, memory};
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::lock::lock_file;
 use crate::protocol::{
-    CacheMount, Empty, MountDiscardParams, MountListResult, MountPruneParams, MountPruneResult, StoreDiscardParams,
+    CacheMount, Empty, MountDiscardParams, MountFindParams, MountFindResult, MountListResult, MountPruneParams,
+    MountPruneResult, StoreDiscardParams,
 };
 use crate::session::Session;
 use crate::store_requests;
@@ -40,6 +41,26 @@ pub fn list(session: &Session, request: &RequestContext) -> Result<MountListResu
         });
     }
     Ok(MountListResult { mounts })
+}
+
+/// `mount.find`: whether there is such a cache.
+pub fn find(session: &Session, params: &MountFindParams) -> Result<MountFindResult, Error> {
+    let name = facts::name(&params.id, params.variant.as_deref());
+    Ok(MountFindResult {
+        found: is_there(session, &name)?,
+    })
+}
+
+pub fn is_there(session: &Session, name: &str) -> Result<bool, Error> {
+    match statat(
+        session.store.root(),
+        format!("mounts/{name}"),
+        AtFlags::SYMLINK_NOFOLLOW,
+    ) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error).doing(|| "look for a cache mount"),
+    }
 }
 
 /// `mount.prune`: moves these out of the way. One that a step uses stays.
@@ -92,10 +113,13 @@ pub fn try_alone(session: &Session, name: &str) -> Result<Option<OwnedFd>, Error
 pub fn remove(session: &Session, name: &str) -> Result<(), Error> {
     let paths = vec![format!("mounts/{name}")];
     store_requests::discard(session, StoreDiscardParams { paths, wait: None })?;
-    match unlinkat(session.store.root(), facts::place(name), AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error).doing(|| "remove the facts of a cache mount"),
+    for place in [facts::place(name), memory::place(name)] {
+        match unlinkat(session.store.root(), place, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).doing(|| "remove the facts of a cache mount"),
+        }
     }
+    Ok(())
 }
 
 /// Names of all caches, sorted.

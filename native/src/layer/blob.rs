@@ -52,6 +52,16 @@ impl BlobWriter {
     }
 }
 
+impl BlobWriter {
+    /// As `keep`, for a folder that does not outlive this process: nothing is synced.
+    pub fn keep_for_now(self, blobs: &Path) -> Result<(Digest, u64), Error> {
+        let digest = Digest::from_bytes(&finish(self.digest.clone()));
+        let place = blobs.join(digest.hex());
+        std::fs::rename(&self.path, &place).doing(|| format!("rename a blob to {}", place.display()))?;
+        Ok((digest, self.size))
+    }
+}
+
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         // Gone when it was renamed; otherwise the sweep of the lease takes what cannot be removed now.

@@ -26,7 +26,18 @@ pub struct Made {
 
 /// Packs items, with a blob where the form asks for one.
 pub fn make(session: &Session, request: &RequestContext, items: Vec<Item>, form: LayerForm) -> Result<Made, Error> {
-    let layout = Layout::new(items);
+    let keep = |writer: BlobWriter| writer.keep(&session.store.path().join("blobs/sha256"));
+    make_of(session, request, Layout::new(items), form, &keep)
+}
+
+/// Packs a layout; `keep` gives the blob its place.
+pub fn make_of(
+    session: &Session,
+    request: &RequestContext,
+    layout: Layout,
+    form: LayerForm,
+    keep: &dyn Fn(BlobWriter) -> Result<(Digest, u64), Error>,
+) -> Result<Made, Error> {
     let mut writer = match form {
         LayerForm::Gzip => Some(BlobWriter::create(
             session.temporary_path().join(session.temporary_name("blob")),
@@ -38,7 +49,7 @@ pub fn make(session: &Session, request: &RequestContext, items: Vec<Item>, form:
     let packed = pack(layout, writer.as_mut(), threads, search.as_deref(), &|| {
         request.cancel.is_cancelled()
     })?;
-    let blob = writer.map(|writer| keep(session, writer)).transpose()?;
+    let blob = writer.map(|writer| keep(writer).map(descriptor)).transpose()?;
     let Packed {
         diff_id,
         size,
@@ -66,15 +77,14 @@ pub fn commit(
     Ok(layer)
 }
 
-fn keep(session: &Session, writer: BlobWriter) -> Result<Descriptor, Error> {
-    let (digest, size) = writer.keep(&session.store.path().join("blobs/sha256"))?;
-    Ok(Descriptor {
+fn descriptor((digest, size): (Digest, u64)) -> Descriptor {
+    Descriptor {
         media_type: GZIP.to_owned(),
         digest,
         size,
         platform: None,
         annotations: None,
-    })
+    }
 }
 
 /// How snapshots of this session are written.

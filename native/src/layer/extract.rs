@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
-use ring::digest::{Context, SHA256};
-
-use super::pack::finish;
 use super::remove::remove_tree;
+use super::sink::Sink;
 use super::tar_read::{Header, invalid};
 use super::tar_write::{OPAQUE, WHITEOUT};
 use super::write::{self, Form};
@@ -38,6 +36,8 @@ pub struct Extract<'a> {
     made: BTreeMap<Key, Entry>,
     /// For each file that has them: its hard links.
     links: HashMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// A cache mount: no name is a whiteout, the root is the archive's, devices are left out.
+    plain: bool,
 }
 
 /// Paths in the order of a walk, so that what is below a directory is one run.
@@ -72,6 +72,15 @@ impl<'a> Extract<'a> {
             lower,
             made: BTreeMap::from([(Key(Vec::new()), root)]),
             links: HashMap::new(),
+            plain: false,
+        }
+    }
+
+    /// For a cache mount: files, and nothing else.
+    pub fn of_files(disk: (&'a OwnedFd, Form), lower: &'a dyn Lower) -> Self {
+        Self {
+            plain: true,
+            ..Self::new(Some(disk), lower)
         }
     }
 
@@ -89,6 +98,9 @@ impl<'a> Extract<'a> {
         if cleaned.is_empty() {
             return self.add_root(header.meta);
         }
+        if self.plain {
+            return self.add_at(parent, name, header, content);
+        }
         // Other names that begin so were aufs's own, and say nothing to us.
         if path::names(&cleaned).any(|name| name.starts_with(b".wh..wh.") && name != OPAQUE) {
             return Ok(());
@@ -100,6 +112,16 @@ impl<'a> Extract<'a> {
         if let Some(hidden) = name.strip_prefix(WHITEOUT) {
             return self.add_whiteout(parent, hidden);
         }
+        self.add_at(parent, name, header, content)
+    }
+
+    fn add_at(
+        &mut self,
+        parent: &[u8],
+        name: &[u8],
+        header: Header,
+        content: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let parent = self.enter(parent, false)?;
         let at = path::join(&parent, name);
         if self.made.len() >= MAX_ENTRIES {
@@ -109,6 +131,7 @@ impl<'a> Extract<'a> {
             Kind::Directory => self.add_directory(at, header.meta),
             Kind::Hardlink => self.add_link(at, &header.meta.link),
             Kind::File => self.add_file(at, header, content),
+            Kind::Char | Kind::Block if self.plain => Ok(()),
             _ => self.add_special(at, header.meta),
         }
     }
@@ -118,6 +141,9 @@ impl<'a> Extract<'a> {
         if let Some((root, form)) = self.disk {
             for entry in self.made.values().rev().filter(|entry| entry.meta.is_dir()) {
                 write::finish_directory(root, entry, form)?;
+            }
+            if let Some(top) = self.get(b"").filter(|top| self.plain && !top.implied) {
+                write::finish_root(root, top, form)?;
             }
         }
         Ok(self.made.into_values().collect())
@@ -173,16 +199,12 @@ impl<'a> Extract<'a> {
         self.clear(&at)?;
         let mut entry = Entry::new(at, header.meta);
         entry.offset = header.offset;
-        let mut sink = Sink {
-            digest: Context::new(&SHA256),
-            file: None,
-        };
-        if let Some((root, _)) = self.disk {
-            sink.file = Some(write::create_file(root, &entry.path)?);
-        }
+        let file = self.disk.map(|(root, _)| write::create_file(root, &entry.path));
+        let mut sink = Sink::new(file.transpose()?, self.plain);
         content(&mut sink)?;
-        entry.sum = Some(finish(sink.digest));
-        if let (Some((_, form)), Some(file)) = (self.disk, &sink.file) {
+        let (file, sum) = sink.finish().doing(|| "write a file of a layer")?;
+        entry.sum = Some(sum);
+        if let (Some((_, form)), Some(file)) = (self.disk, &file) {
             write::finish_open(file, &entry, form)?;
         }
         self.put(entry);
@@ -469,24 +491,4 @@ fn missing_target(target: &[u8]) -> Error {
         "has a hard link to \"{}\", which is no file of the image",
         path::show(target)
     ))
-}
-
-/// Digests what is written, and writes it where there is a file.
-struct Sink {
-    digest: Context,
-    file: Option<std::fs::File>,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if let Some(file) = &mut self.file {
-            file.write_all(bytes)?;
-        }
-        self.digest.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

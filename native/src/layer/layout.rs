@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::content::Content;
-use super::tar_write::{self, BLOCK, END};
+use super::tar_write::{self, BLOCK, END, Style};
 use crate::error::Error;
 use crate::index::entry::{Entry, Kind, Sum};
 
@@ -23,6 +23,7 @@ pub struct Layout {
     pub length: u64,
     /// Entries in the tar.
     pub count: u64,
+    style: Style,
 }
 
 /// A piece of the tar.
@@ -36,14 +37,18 @@ pub struct Piece {
 
 impl Layout {
     /// Takes items in the order of a walk and sets their offsets.
-    pub fn new(mut items: Vec<Item>) -> Self {
+    pub fn new(items: Vec<Item>) -> Self {
+        Self::with_style(items, Style::Layer)
+    }
+
+    pub fn with_style(mut items: Vec<Item>, style: Style) -> Self {
         let mut starts = Vec::with_capacity(items.len());
         let mut headers = Vec::new();
         let (mut at, mut count) = (0, 0);
         for Item { entry, .. } in &mut items {
             starts.push(at);
             headers.clear();
-            tar_write::put_headers(&mut headers, entry);
+            tar_write::put_headers(&mut headers, entry, style);
             at += headers.len() as u64;
             count += tar_write::count(entry);
             if entry.meta.kind == Kind::File {
@@ -56,6 +61,7 @@ impl Layout {
             starts,
             length: at + END,
             count,
+            style,
         }
     }
 
@@ -81,7 +87,7 @@ impl Layout {
             let is_file = entry.meta.kind == Kind::File;
             if !is_file || entry.offset > range.start {
                 headers.clear();
-                tar_write::put_headers(&mut headers, entry);
+                tar_write::put_headers(&mut headers, entry, self.style);
                 put(&mut piece.bytes, range.start, start, &headers);
             }
             if is_file {

@@ -13,6 +13,7 @@ pub mod pack;
 pub mod remove;
 pub mod requests;
 pub mod search;
+pub mod sink;
 pub mod sparse;
 pub mod stable;
 pub mod tar_read;

@@ -15,8 +15,17 @@ pub const OPAQUE: &[u8] = b".wh..wh..opq";
 const MAX_ID: u64 = 0o7_777_777;
 const MAX_SIZE: u64 = 0o77_777_777_777;
 
+/// What a tar is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// An image: times in whole seconds, as every builder writes them.
+    Layer,
+    /// A cache mount, for ourselves: whole times, because compilers compare them, and the root with its attributes.
+    Mount,
+}
+
 /// Appends all header blocks of an entry: its own, and that of the mark which makes it opaque.
-pub fn put_headers(out: &mut Vec<u8>, entry: &Entry) {
+pub fn put_headers(out: &mut Vec<u8>, entry: &Entry, style: Style) {
     let meta = &entry.meta;
     match meta.kind {
         Kind::Whiteout => {
@@ -24,9 +33,10 @@ pub fn put_headers(out: &mut Vec<u8>, entry: &Entry) {
             put_mark(out, path::join(parent, &[WHITEOUT, name].concat()));
         }
         // The root is in no layer: only that it is opaque can be said.
-        _ if entry.path.is_empty() => {}
-        Kind::Directory => put_header(out, &[entry.path.as_slice(), b"/"].concat(), meta),
-        _ => put_header(out, &entry.path, meta),
+        _ if entry.path.is_empty() && style == Style::Layer => {}
+        _ if entry.path.is_empty() => put_header(out, b"./", meta, style),
+        Kind::Directory => put_header(out, &[entry.path.as_slice(), b"/"].concat(), meta, style),
+        _ => put_header(out, &entry.path, meta, style),
     }
     if entry.opaque {
         put_mark(out, path::join(&entry.path, OPAQUE));
@@ -45,10 +55,10 @@ pub fn padded(size: u64) -> u64 {
 
 /// Whiteouts and opaque marks are empty files that say nothing but their name.
 fn put_mark(out: &mut Vec<u8>, name: Vec<u8>) {
-    put_header(out, &name, &Meta::new(Kind::File, 0));
+    put_header(out, &name, &Meta::new(Kind::File, 0), Style::Layer);
 }
 
-fn put_header(out: &mut Vec<u8>, name: &[u8], meta: &Meta) {
+fn put_header(out: &mut Vec<u8>, name: &[u8], meta: &Meta, style: Style) {
     let mut records = Vec::new();
     let (prefix, short) = split_name(name).unwrap_or_else(|| {
         put_record(&mut records, b"path", name);
@@ -66,7 +76,9 @@ fn put_header(out: &mut Vec<u8>, name: &[u8], meta: &Meta) {
             put_record(&mut records, key.as_bytes(), number.to_string().as_bytes());
         }
     }
-    if !(0..=MAX_SIZE as i64).contains(&meta.mtime.0) {
+    if style == Style::Mount && meta.mtime.1 != 0 {
+        put_record(&mut records, b"mtime", whole_time(meta.mtime).as_bytes());
+    } else if !(0..=MAX_SIZE as i64).contains(&meta.mtime.0) {
         put_record(&mut records, b"mtime", meta.mtime.0.to_string().as_bytes());
     }
     for (key, value) in &meta.xattrs {
@@ -85,6 +97,14 @@ fn put_header(out: &mut Vec<u8>, name: &[u8], meta: &Meta) {
         Kind::File | Kind::Socket | Kind::Whiteout => b'0',
     };
     put_block(out, prefix, short, meta, type_flag);
+}
+
+/// Seconds with their fraction, which counts towards zero: half a second before 1970 is `-0.5`.
+fn whole_time((seconds, nanoseconds): (i64, u32)) -> String {
+    if seconds >= 0 {
+        return format!("{seconds}.{nanoseconds:09}");
+    }
+    format!("-{}.{:09}", (seconds + 1).unsigned_abs(), 1_000_000_000 - nanoseconds)
 }
 
 /// A record of a PAX header: its length counts itself. A name with `=` cannot be said.

@@ -43,15 +43,26 @@ fn read_layer(
     lower: &dyn Lower,
     cancel: &CancelToken,
 ) -> Result<Vec<Entry>, Error> {
-    let path = format!("blobs/sha256/{}", layer.descriptor.digest.hex());
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
-    let blob = rustix::fs::openat(session.store.root(), &path, flags, rustix::fs::Mode::empty());
-    let blob = File::from(blob.doing(|| format!("open \"{path}\" of the store"))?);
     let mut extract = Extract::new(disk, lower);
+    let path = format!("blobs/sha256/{}", layer.descriptor.digest.hex());
+    let blob = open_blob(session, &path)?;
+    read_into(layer, blob, &mut extract, cancel)?;
+    extract.finish()
+}
+
+/// Opens a blob by its path in the store.
+pub fn open_blob(session: &Session, path: &str) -> Result<File, Error> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+    let blob = rustix::fs::openat(session.store.root(), path, flags, rustix::fs::Mode::empty());
+    Ok(File::from(blob.doing(|| format!("open \"{path}\" of the store"))?))
+}
+
+/// Reads a blob to its end, checks it, and gives its entries to `extract`. Gives the length of the tar.
+pub fn read_into(layer: &LayerBlob, blob: File, extract: &mut Extract<'_>, cancel: &CancelToken) -> Result<u64, Error> {
     std::thread::scope(|scope| {
         let (plain, compressed) = inflate(scope, blob);
         let mut tar = TarReader::new(plain);
-        let read = take_entries(&mut tar, &mut extract, cancel).and_then(|()| tar.finish());
+        let read = take_entries(&mut tar, extract, cancel).and_then(|()| tar.finish());
         // When reading has failed, the stream is dropped here, and the thread goes on to the end of the blob for its digest.
         let (plain, read_error) = match read {
             Ok(plain) => (Some(plain), None),
@@ -71,16 +82,15 @@ fn read_layer(
         if let Some(error) = read_error {
             return Err(error);
         }
-        match plain.map(|plain| Digest::from_bytes(&plain.sum())) {
-            Some(found) if found == layer.diff_id => Ok(()),
-            Some(found) => Err(invalid(&format!(
+        match plain.map(|plain| (plain.size, Digest::from_bytes(&plain.sum()))) {
+            Some((size, found)) if found == layer.diff_id => Ok(size),
+            Some((_, found)) => Err(invalid(&format!(
                 "of layer \"{}\" has the diffID \"{found}\"",
                 layer.diff_id
             ))),
             None => Err(Error::internal("a layer was read by nobody")),
         }
-    })?;
-    extract.finish()
+    })
 }
 
 fn take_entries<R: std::io::Read>(

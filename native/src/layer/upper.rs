@@ -37,6 +37,24 @@ pub fn read_upper(root: Arc<OwnedFd>, owners: Option<&Owners>) -> Result<Vec<Ite
     Ok(with_links(root, found))
 }
 
+/// All entries of a directory that is no snapshot, the root left out, with what tells each file from its earlier states. Marks of overlays mean
+/// nothing there, and sockets and devices are skipped.
+pub fn read_plain(root: Arc<OwnedFd>) -> Result<Vec<(Item, Option<Ident>)>, Error> {
+    let top = open_beneath(&*root, b"", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+    let top = top.doing(|| "open a cache mount")?;
+    let reader = Reader {
+        root: &root,
+        owners: None,
+    };
+    let mut found = reader.walk(b"", &top)?;
+    found.retain(|(entry, _)| !matches!(entry.meta.kind, Kind::Char | Kind::Block | Kind::Whiteout));
+    for (entry, _) in &mut found {
+        entry.opaque = false;
+    }
+    let idents: Vec<Option<Ident>> = found.iter().map(|(_, ident)| *ident).collect();
+    Ok(with_links(root, found).into_iter().zip(idents).collect())
+}
+
 type Found = (Entry, Option<Ident>);
 
 struct Reader<'a> {

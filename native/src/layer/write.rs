@@ -89,6 +89,11 @@ pub fn finish_directory(root: &OwnedFd, entry: &Entry, form: Form) -> Result<(),
     }
 }
 
+/// Gives the root itself its attributes: that of a cache mount is the mount.
+pub fn finish_root(root: &OwnedFd, entry: &Entry, form: Form) -> Result<(), Error> {
+    finish_open(root, entry, form)
+}
+
 fn write_leaf(root: &OwnedFd, item: &Item, form: Form) -> Result<(), Error> {
     let entry = &item.entry;
     if entry.meta.kind != Kind::File {

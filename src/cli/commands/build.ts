@@ -112,6 +112,8 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
     resources: resourcesOf(flags),
     ...(cdiDirectories.length > 0 && { cdiDirectories }),
     outputs: flags.outputs,
+    cacheTo: flags.cacheTo,
+    cacheFrom: flags.cacheFrom,
     outputStream: resultStream,
   };
 }

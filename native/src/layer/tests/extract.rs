@@ -12,7 +12,7 @@ use crate::index::path;
 use crate::index::view::{Layer, View};
 use crate::layer::content::Content;
 use crate::layer::extract::Lower;
-use crate::layer::tar_write::put_headers;
+use crate::layer::tar_write::{Style, put_headers};
 use crate::layer::upper::read_upper;
 
 /// An entry as an archive has it: a path as it is written, a kind, and a link target or content.
@@ -28,7 +28,7 @@ fn tar(rows: &[Row<'_>]) -> Vec<u8> {
         } else {
             entry.meta.link = text.as_bytes().to_vec();
         }
-        put_headers(&mut out, &entry);
+        put_headers(&mut out, &entry, Style::Layer);
         if *kind == Kind::File {
             out.extend_from_slice(text.as_bytes());
             out.resize(out.len().next_multiple_of(512), 0);

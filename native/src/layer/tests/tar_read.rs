@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::index::entry::{Entry, Kind, Meta};
 use crate::index::path;
 use crate::layer::tar_read::{Header, TarReader};
-use crate::layer::tar_write::put_headers;
+use crate::layer::tar_write::{Style, put_headers};
 
 fn read_all(tar: &[u8]) -> Result<Vec<(Header, Vec<u8>)>, Error> {
     let mut reader = TarReader::new(tar);
@@ -143,7 +143,7 @@ fn file(name: &str, size: u64) -> Vec<u8> {
     let mut entry = Entry::new(name.as_bytes().to_vec(), Meta::new(Kind::File, 0o644));
     entry.meta.size = size;
     let mut out = Vec::new();
-    put_headers(&mut out, &entry);
+    put_headers(&mut out, &entry, Style::Layer);
     out
 }
 
