@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { NetworkMode } from './graph/spec.ts';
 import type { Platform } from './oci/platform.ts';
+import type { UserNamespace } from './worker/protocol.ts';
 
 /** What a build is made of. Paths are host paths; relative ones are resolved by the caller. */
 export interface BuildOptions {
@@ -40,6 +41,8 @@ export interface BuildOptions {
   readonly resources?: ResourceOptions;
   /** Authorities that RUN trusts besides the image's. */
   readonly certificates?: CertificatesOption;
+  /** Which ids containers of root have; layers are the same with both. Default: `auto`. */
+  readonly userns?: UserNamespace | undefined;
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];
   /** Other walls for every RUN. They are no part of any key: what a step gave with others is taken. */

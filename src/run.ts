@@ -17,7 +17,7 @@ import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
 import type { Store } from './store/store.ts';
 import { layersOf, readStoredImage } from './store/stored-image.ts';
-import type { SandboxMount, SandboxParams, SandboxSecurity, TerminalSize } from './worker/protocol.ts';
+import type { SandboxMount, SandboxParams, SandboxSecurity, TerminalSize, UserNamespace } from './worker/protocol.ts';
 import type { Worker } from './worker/worker.ts';
 
 /** A container from an image, in the foreground. Host paths are absolute. */
@@ -45,6 +45,7 @@ export interface RunOptions {
   /** The whole bounding set, as `CAP_CHOWN`, with `ALL` those that there are; Docker's default set without it. */
   readonly capabilities?: readonly string[];
   readonly resources?: ResourceOptions;
+  readonly userns?: UserNamespace | undefined;
   /** Caller's environment for the registry, where the image has to be pulled. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The program may write more when the promise is fulfilled. */
@@ -66,7 +67,7 @@ export type DeviceArgument = { readonly hostPath: string; readonly path: string 
 /** Runs it and waits for its end. The container, its writes and its anonymous volumes are gone then. */
 export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
   const walls = await openSecurity(options.security ?? {});
-  await using session = await openSession(options.root, signal);
+  await using session = await openSession(options.root, signal, { userns: options.userns });
   const { worker } = session;
   const image = await readStoredImage(session.store, await locate(session.store, options, signal));
   const { config } = image;

@@ -16,7 +16,7 @@ export interface Tools extends Session {
   readonly secrets: ReadonlyMap<string, Buffer>;
 }
 
-type Needed = Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs' | 'ssh'>;
+type Needed = Pick<BuildOptions, 'root' | 'secrets' | 'environment' | 'buildArgs' | 'ssh' | 'userns'>;
 
 /** The tools of one build, laid out when something first asks for them. Disposing of it puts them away. */
 export class Workbench implements AsyncDisposable {
@@ -47,7 +47,8 @@ export class Workbench implements AsyncDisposable {
   }
 
   async #open(): Promise<Tools> {
-    const session = this.#cleanup.use(await openSession(this.#options.root, this.#signal, this.#options.environment ?? {}));
+    const { root, environment = {}, userns } = this.#options;
+    const session = this.#cleanup.use(await openSession(root, this.#signal, { environment, userns }));
     const secrets = await readSecrets(this.#options.secrets ?? []);
     const { worker, store } = session;
     // Not searched for yet: a context that is unpacked into a layer may hold the very file.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::error::Error;
-use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Downgrade, Mode, Snapshotter};
+use crate::protocol::{CheckState, DoctorCheck, DoctorResult, Downgrade, Mode, Snapshotter, Userns};
 use crate::sandbox;
 use crate::sandbox::cgroup;
 use crate::session::Session;
@@ -17,6 +17,7 @@ pub fn doctor(session: &Session) -> Result<DoctorResult, Error> {
         proc(session),
         subordinate_ids(),
         user_namespaces(),
+        user_namespace_of_run(session),
         network(session),
         seccomp(),
         cgroup::doctor(),
@@ -157,9 +158,30 @@ fn user_namespaces() -> DoctorCheck {
     check(NAME, CheckState::Ok, detail, None)
 }
 
+/// Whether containers of root have other ids than the machine's.
+fn user_namespace_of_run(session: &Session) -> DoctorCheck {
+    const NAME: &str = "user namespace of RUN";
+    let state = match session.try_idmap() {
+        Ok(_) => {
+            return check(
+                NAME,
+                CheckState::Ok,
+                "on: a container's root is not the machine's",
+                None,
+            );
+        }
+        // Without root, and where somebody asked for it, nothing is missing.
+        Err(_) if session.mode != Mode::Root || session.userns == Userns::Host => CheckState::Ok,
+        Err(_) => CheckState::Degraded,
+    };
+    let reason = session.try_idmap().err().unwrap_or_default();
+    let hint = (state == CheckState::Degraded).then_some("containers have the machine's ids, as Docker's have");
+    check(NAME, state, format!("off: {reason}"), hint)
+}
+
 fn network(session: &Session) -> DoctorCheck {
     const NAME: &str = "network";
-    match session.network.probe() {
+    match session.network.probe(session.idmap().map(|idmap| &idmap.keeper)) {
         Ok(detail) => check(NAME, CheckState::Ok, detail, None),
         Err(reason) => {
             let detail = format!("containers share the machine's: {}", reason.message);

@@ -7,7 +7,7 @@ use std::thread;
 use crate::error::{Doing, Error};
 use crate::lease::{self, Lease};
 use crate::mode;
-use crate::protocol::{HelloParams, HelloResult, PROTOCOL_VERSION};
+use crate::protocol::{HelloParams, HelloResult, PROTOCOL_VERSION, Userns};
 use crate::session::Session;
 use crate::store::Store;
 
@@ -33,7 +33,7 @@ pub fn hello(slot: &OnceLock<Session>, params: HelloParams) -> Result<HelloResul
         snapshotter: probed.snapshotter,
         downgrades: probed.downgrades.clone(),
     };
-    let session = Session::new(Arc::clone(&store), lease, probed)?;
+    let session = Session::new(Arc::clone(&store), lease, probed, params.userns.unwrap_or(Userns::Host))?;
     slot.set(session).map_err(|_| Error::internal("\"hello\" came twice"))?;
     sweep_later(store)?;
     Ok(result)

@@ -12,7 +12,6 @@ mod export;
 mod golden;
 mod handle;
 mod hello;
-mod idmap;
 mod index;
 mod layer;
 mod lease;
@@ -42,6 +41,7 @@ fn main() -> ExitCode {
     let ended = match std::env::args().nth(1).as_deref() {
         None => work(),
         Some(sandbox::ARGUMENT) => sandbox::supervise(),
+        Some(sandbox::keeper::ARGUMENT) => sandbox::keeper::main(),
         Some(other) => Err(error::Error::internal(format!("unknown argument \"{other}\""))),
     };
     match ended {

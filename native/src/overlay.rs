@@ -16,6 +16,7 @@ use crate::context::lock;
 use crate::digest::LayerRef;
 use crate::error::{Doing, Error};
 use crate::protocol::Snapshotter;
+use crate::sandbox::idmap::Idmap;
 use crate::session::{DIRECTORY, Session, Snapshot};
 use crate::snapshots::flatten;
 use crate::store::make_directory;
@@ -24,14 +25,34 @@ use crate::store::make_directory;
 const MOST_LAYERS: usize = 490;
 
 /// The filesystem of a chain, read-only and detached. Read it by openat2 beneath the descriptor, or move it somewhere.
-pub fn mount_chain(session: &Session, chain: &[LayerRef]) -> Result<OwnedFd, Error> {
-    mount_in(session, &lowers(session, chain)?, None)
+pub fn mount_chain(session: &Session, chain: &[LayerRef], ids: Option<&Idmap>) -> Result<OwnedFd, Error> {
+    let lowers = lowers(session, chain)?;
+    match ids {
+        None => mount_in(session, &lowers, None),
+        Some(ids) => ids.mount_overlay(session.snapshotter, &lowers, None, session.temporary()),
+    }
 }
 
 /// A chain with a snapshot of this session on top, which takes all changes.
-pub fn mount_active(session: &Session, chain: &[LayerRef], upper: &Snapshot) -> Result<OwnedFd, Error> {
+pub fn mount_active(
+    session: &Session,
+    chain: &[LayerRef],
+    upper: &Snapshot,
+    ids: Option<&Idmap>,
+) -> Result<OwnedFd, Error> {
     let work = format!("{}/work", upper.name);
     make_directory(session.temporary(), &work)?;
+    if let Some(ids) = ids {
+        let folder = openat(session.temporary(), &upper.name, DIRECTORY, Mode::empty());
+        let folder = folder.doing(|| "open the folder of a snapshot")?;
+        let upper = Some(folder.as_fd());
+        return ids.mount_overlay(
+            session.snapshotter,
+            &lowers(session, chain)?,
+            upper,
+            session.temporary(),
+        );
+    }
     let work = openat(session.temporary(), &work, DIRECTORY, Mode::empty()).doing(|| "open a work directory")?;
     mount_in(
         session,

@@ -413,7 +413,12 @@ macro_rules! messages {
 }
 
 messages! {
-    HelloParams { version: u32, root: String }
+    HelloParams {
+        version: u32,
+        root: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        userns: Option<Userns>,
+    }
     HelloResult {
         lease: String,
         temporary: String,
@@ -578,6 +583,14 @@ messages! {
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     }
+}
+
+/// Which ids containers of root have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Userns {
+    Auto,
+    Host,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

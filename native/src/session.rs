@@ -20,8 +20,9 @@ use crate::lock::Locks;
 use crate::mode::Probed;
 use crate::network::Network;
 use crate::owner::{Owner, Owners};
-use crate::protocol::{Downgrade, Mode, Snapshotter};
+use crate::protocol::{Downgrade, Mode, Snapshotter, Userns};
 use crate::sandbox::Containers;
+use crate::sandbox::idmap::Idmap;
 use crate::secret::Secrets;
 use crate::snapshots::flatten::Blocks;
 use crate::snapshots::root::Roots;
@@ -86,13 +87,15 @@ pub struct Session {
     pub network: Network,
     pub blocks: Blocks,
     pub roots: Roots,
+    pub userns: Userns,
+    idmap: OnceLock<Result<Idmap, String>>,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
     next: AtomicU64,
 }
 
 impl Session {
-    pub fn new(store: Arc<Store>, lease: Lease, probed: Probed) -> Result<Self, Error> {
+    pub fn new(store: Arc<Store>, lease: Lease, probed: Probed, userns: Userns) -> Result<Self, Error> {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").doing(|| "read the boot id")?;
         Ok(Self {
             store,
@@ -110,10 +113,23 @@ impl Session {
             network: Network::default(),
             blocks: Blocks::default(),
             roots: Roots::default(),
+            userns,
+            idmap: OnceLock::new(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
             next: AtomicU64::new(1),
         })
+    }
+
+    /// The ids of containers; `None` where they are the machine's. Found when the first one wants to know.
+    pub fn idmap(&self) -> Option<&Idmap> {
+        self.try_idmap().ok()
+    }
+
+    /// `Err` says why they are the machine's.
+    pub fn try_idmap(&self) -> Result<&Idmap, &str> {
+        let found = self.idmap.get_or_init(|| Idmap::find(self, self.userns));
+        found.as_ref().map_err(String::as_str)
     }
 
     /// `tmp/<lease>`, open.

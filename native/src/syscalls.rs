@@ -70,6 +70,10 @@ pub fn mount_setattr(mount: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Re
         propagation: 0,
         userns_fd: 0,
     };
+    set_attributes(mount, &attributes, recursive)
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, attributes: &libc::mount_attr, recursive: bool) -> io::Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty C string, the attributes live through the call, and the size is theirs.
     check(unsafe {
@@ -78,11 +82,37 @@ pub fn mount_setattr(mount: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Re
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const attributes,
+            &raw const *attributes,
             size_of::<libc::mount_attr>(),
         )
     })
     .map(drop)
+}
+
+/// Gives a detached mount, or a whole tree of them, the ids of a user namespace.
+pub fn set_idmap(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>, recursive: bool) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace.as_raw_fd() as u64,
+    };
+    set_attributes(mount, &attributes, recursive)
+}
+
+/// Ids for what this thread does to files, and for nothing else.
+pub fn set_fs_ids(uid: u32, gid: u32) -> io::Result<()> {
+    for (number, id) in [(libc::SYS_setfsgid, gid), (libc::SYS_setfsuid, uid)] {
+        // SAFETY: these change a number of this thread. They tell no error: what they give is the id from before, so it is asked again.
+        let now = unsafe {
+            libc::syscall(number, id);
+            libc::syscall(number, -1)
+        };
+        if now as u32 != id {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+    }
+    Ok(())
 }
 
 /// Loads a seccomp filter for this thread and its children, with flags `SECCOMP_FILTER_FLAG_…`. Needs CAP_SYS_ADMIN, as no_new_privs stays off.

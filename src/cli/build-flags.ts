@@ -18,6 +18,7 @@ import { familiarReference, parseReference } from '../oci/reference.ts';
 import { type ProgressMode, progressModes } from '../progress/renderer.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, unavailableLimitFlags } from './limit-flags.ts';
+import { type UserNamespaceFlag, usernsFlag } from './userns-flag.ts';
 import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
@@ -34,7 +35,7 @@ import { parseSecurityOption } from './values/security-option.ts';
 import { parseSsh } from './values/ssh.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
-export interface BuildFlags extends LimitFlags {
+export interface BuildFlags extends LimitFlags, UserNamespaceFlag {
   readonly tags: string[];
   /** As typed: what it is relative to depends on the context. */
   file?: string;
@@ -193,6 +194,7 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
     set: ({ addHosts }, text) => void addHosts.push(...parseHost(text)),
   },
   ...limitFlags,
+  usernsFlag,
   {
     name: 'ca-certificates',
     value: 'FILE|DIR',

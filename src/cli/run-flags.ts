@@ -5,6 +5,7 @@ import type { NetworkMode } from '../graph/spec.ts';
 import type { DeviceArgument } from '../run.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, pidsFlag, unavailableLimitFlags } from './limit-flags.ts';
+import { type UserNamespaceFlag, usernsFlag } from './userns-flag.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseCapability } from './values/capability.ts';
 import { parseCertificates } from './values/certificates.ts';
@@ -15,7 +16,7 @@ import { parseSecurityOption } from './values/security-option.ts';
 import { parseVolume, type VolumeMapping } from './values/volume.ts';
 
 /** What the options of `cooper run` say. */
-export interface RunFlags extends LimitFlags {
+export interface RunFlags extends LimitFlags, UserNamespaceFlag {
   /** `NAME=value`, in the order given. */
   readonly env: string[];
   readonly volumes: VolumeMapping[];
@@ -171,6 +172,7 @@ export const runFlags: readonly Flag<RunFlags>[] = [
     },
   },
   ...limitFlags,
+  usernsFlag,
   pidsFlag,
   { name: 'rm', help: 'always so: a container is gone when it ends', set: sets('remove') },
 ];

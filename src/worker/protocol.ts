@@ -204,6 +204,12 @@ export interface SandboxResult {
   readonly snapshot?: SnapshotID;
 }
 
+/**
+ * Which ids containers of root have: `auto` is those of a user namespace over idmapped layers where that works, `host` the machine's. Layers are
+ * the same with both, so it is part of no key.
+ */
+export type UserNamespace = 'auto' | 'host';
+
 export interface FileAttributes {
   /** `name`, `uid`, `name:group`, …, looked up in the parent's /etc/passwd and /etc/group. */
   readonly chown?: string;
@@ -221,7 +227,12 @@ export interface Downgrade {
 export interface Requests {
   /** The first request. Opens the store (makes it where it is missing), takes a lease, sweeps what dead leases left, probes the mode. */
   hello: {
-    params: { version: number; root: string };
+    params: {
+      version: number;
+      root: string;
+      /** Default: `auto` where the worker finds it to work. */
+      userns?: UserNamespace;
+    };
     result: {
       lease: string;
       /** Where this process puts temporary files; relative to the root: `tmp/<lease>`. */

@@ -3,7 +3,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import { findWorker } from './binary.ts';
 import { encodeFrame, type Frame, FrameReader, frameKinds } from './codec.ts';
 import { Exchange, type ExchangeHandlers } from './exchange.ts';
-import { protocolVersion, type Requests, type WorkerEvent } from './protocol.ts';
+import { protocolVersion, type Requests, type UserNamespace, type WorkerEvent } from './protocol.ts';
 
 export interface WorkerOptions {
   /** The store's root, absolute. */
@@ -12,6 +12,8 @@ export interface WorkerOptions {
   readonly binary?: string;
   /** Of the caller: the worker gets what it needs of it. Without one it inherits that of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Which ids containers of root have. */
+  readonly userns?: UserNamespace | undefined;
 }
 
 export interface CallOptions extends ExchangeHandlers {
@@ -74,7 +76,11 @@ export class Worker implements AsyncDisposable {
     const child = spawn(options.binary ?? findWorker(), [], { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env });
     const worker = new Worker(child);
     try {
-      worker.#info = await worker.call('hello', { version: protocolVersion, root: options.root }, { signal });
+      worker.#info = await worker.call(
+        'hello',
+        { version: protocolVersion, root: options.root, ...(options.userns && { userns: options.userns }) },
+        { signal },
+      );
       return worker;
     } catch (error) {
       await worker[Symbol.asyncDispose]();

@@ -11,12 +11,13 @@ mod slirp;
 mod uplink;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::context::{RequestContext, lock};
 use crate::error::Error;
 use crate::protocol::{Network as Wanted, SandboxParams, WorkerError};
+use crate::sandbox::keeper::Keeper;
 
 use ports::Forwarders;
 use uplink::{Member, Uplink};
@@ -66,11 +67,17 @@ impl Attachment {
 }
 
 impl Network {
-    pub fn attach(&self, params: &SandboxParams, request: &RequestContext) -> Result<Attachment, Error> {
+    /// `keeper` has the user namespace that networks of containers belong to.
+    pub fn attach(
+        &self,
+        params: &SandboxParams,
+        keeper: Option<&Arc<Keeper>>,
+        request: &RequestContext,
+    ) -> Result<Attachment, Error> {
         let ports = params.ports.as_deref().unwrap_or_default();
         let attachment = match params.network {
-            Wanted::None => Attachment::Isolated(self.isolated(request)?),
-            Wanted::Default => match self.join(request)? {
+            Wanted::None => Attachment::Isolated(self.isolated(keeper, request)?),
+            Wanted::Default => match self.join(keeper, request)? {
                 Some(member) => {
                     if let Some(told) = proxy::unreachable(&params.env)
                         && !self.proxy_told.swap(true, Ordering::Relaxed)
@@ -89,8 +96,9 @@ impl Network {
     }
 
     /// For `network=none`: `lo` and nothing else.
-    fn isolated(&self, request: &RequestContext) -> Result<OwnedFd, Error> {
-        let (namespace, loopback) = namespace::with_new(namespace::set_up_container)?;
+    fn isolated(&self, keeper: Option<&Arc<Keeper>>, request: &RequestContext) -> Result<OwnedFd, Error> {
+        let (namespace, loopback) =
+            namespace::with_new_container(keeper.map(AsRef::as_ref), |_, loopback| Ok(loopback))?;
         if !loopback && !self.loopback_told.swap(true, Ordering::Relaxed) {
             request.warn("containers without network have no loopback either: cooper has no CAP_NET_ADMIN")?;
         }
@@ -98,9 +106,9 @@ impl Network {
     }
 
     /// Joins the uplink; `None` where there is none, which is said once.
-    fn join(&self, request: &RequestContext) -> Result<Option<Member>, Error> {
+    fn join(&self, keeper: Option<&Arc<Keeper>>, request: &RequestContext) -> Result<Option<Member>, Error> {
         let mut state = lock(&self.uplink);
-        if state.make()
+        if state.make(keeper)
             && let State::Missing(reason) = &*state
         {
             request.warn(format!("containers are on the machine's network: {}", reason.message))?;
@@ -112,9 +120,9 @@ impl Network {
     }
 
     /// For `doctor`: makes the uplink where it was not wanted yet. `Err` says why there is none.
-    pub fn probe(&self) -> Result<String, Box<WorkerError>> {
+    pub fn probe(&self, keeper: Option<&Arc<Keeper>>) -> Result<String, Box<WorkerError>> {
         let mut state = lock(&self.uplink);
-        state.make();
+        state.make(keeper);
         match &*state {
             State::Missing(reason) => Err(reason.clone()),
             State::Ready(uplink) => Ok(uplink.description()),
@@ -123,12 +131,18 @@ impl Network {
     }
 }
 
+/// In a container's namespace, by who makes it: its settings, and `lo`.
+pub fn set_up_namespace() -> Result<bool, Error> {
+    namespace::set_up_container(&netlink::Netlink::open()?)
+}
+
 impl State {
     /// `true` when it was not known before.
-    fn make(&mut self) -> bool {
+    fn make(&mut self, keeper: Option<&Arc<Keeper>>) -> bool {
         let unknown = matches!(self, Self::Unknown);
         if unknown {
-            *self = Uplink::make().map_or_else(|error| Self::Missing(Box::new(error.to_wire())), Self::Ready);
+            *self = Uplink::make(keeper.cloned())
+                .map_or_else(|error| Self::Missing(Box::new(error.to_wire())), Self::Ready);
         }
         unknown
     }

@@ -10,6 +10,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::error::{Doing, Error};
+use crate::sandbox::keeper::Keeper;
 use crate::syscalls;
 
 use super::netlink::{LOOPBACK, Netlink};
@@ -23,6 +24,22 @@ pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send)
             openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty()).doing(|| "open a network namespace")?;
         let netlink = Netlink::open()?;
         Ok((namespace, work(&netlink)?))
+    })
+}
+
+/// The same in a container's network namespace with its settings, which belongs to the user namespace of containers where they have one.
+pub fn with_new_container<T: Send>(
+    keeper: Option<&Keeper>,
+    work: impl FnOnce(&Netlink, bool) -> Result<T, Error> + Send,
+) -> Result<(OwnedFd, T), Error> {
+    let Some(keeper) = keeper else {
+        return with_new(|netlink| work(netlink, set_up_container(netlink)?));
+    };
+    let (namespace, loopback) = keeper.network()?;
+    on_a_thread(|| {
+        enter(namespace.as_fd())?;
+        let made = work(&Netlink::open()?, loopback)?;
+        Ok((namespace, made))
     })
 }
 

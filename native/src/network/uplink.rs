@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::context::lock;
 use crate::error::{Doing, Error};
+use crate::sandbox::keeper::Keeper;
 
 use super::layout::{Layout, PREFIX, PREFIX6};
 use super::namespace;
@@ -28,6 +29,8 @@ const TAP: &str = "tap0";
 pub struct Uplink(Arc<Inner>);
 
 struct Inner {
+    /// Of the user namespace that containers are in.
+    keeper: Option<Arc<Keeper>>,
     layout: Layout,
     namespace: OwnedFd,
     netlink: Mutex<Netlink>,
@@ -79,7 +82,7 @@ impl Drop for Member {
 }
 
 impl Uplink {
-    pub fn make() -> Result<Self, Error> {
+    pub fn make(keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
         let layout = Layout::choose();
         let (namespace, (netlink, bridge)) = namespace::with_new(|netlink| {
             // No container is to see the bridge's own addresses.
@@ -99,6 +102,7 @@ impl Uplink {
         netlink.add_port(tap, bridge, MTU)?;
         let (netlink, numbers, spare) = (Mutex::new(netlink), Mutex::default(), Mutex::default());
         let inner = Arc::new(Inner {
+            keeper,
             layout,
             namespace,
             netlink,
@@ -158,8 +162,7 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     let layout = inner.layout;
     let address = layout.address(number);
     let peer = format!("c{count}");
-    let made = namespace::with_new(|netlink| {
-        namespace::set_up_container(netlink)?;
+    let made = namespace::with_new_container(inner.keeper.as_deref(), |netlink, _| {
         // Before the interface: it takes these for its own. `lo` keeps ::1.
         namespace::set("ipv6/conf/default/disable_ipv6", if layout.ipv6 { "0" } else { "1" })?;
         namespace::set("ipv6/conf/default/accept_ra", "0")?;

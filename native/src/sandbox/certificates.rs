@@ -229,7 +229,7 @@ fn bare(block: &str) -> String {
 impl Installed {
     /// Shows the copy at its own place.
     pub fn show(&self, mounts: &mut Prepared<'_>) -> Result<(), Error> {
-        let files = Files::new(false)?;
+        let files = Files::new(false, mounts.is_shifted())?;
         files.write(OWN_NAME, &self.own, 0o644, (0, 0))?;
         mounts.descriptors.push(files.mount);
         mounts.list.push(spec::Mount {

@@ -4,7 +4,10 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, makedev, mkdirat, mknodat, openat, symlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, makedev, mkdirat, mknodat, openat,
+    symlinkat,
+};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use crate::error::{Doing, Error};
@@ -55,7 +58,8 @@ pub struct Devices {
 }
 
 impl Devices {
-    pub fn prepare(spec: &Spec) -> Result<Self, Error> {
+    /// `nodes` has the devices, where others had to make them (`make_folder`).
+    pub fn prepare(spec: &Spec, nodes: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
         let (user_namespace, insecure) = (spec.user_namespace, spec.insecure);
         let doing = || "make /dev";
         let plain = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
@@ -77,10 +81,10 @@ impl Devices {
         if insecure && !user_namespace {
             make_machine_nodes(&directory).doing(doing)?;
         }
-        let nodes = if user_namespace {
-            copy_nodes(c"/dev")
-        } else {
-            make_nodes(plain, &spec.staging)
+        let nodes = match nodes {
+            Some(folder) => hang(folder, &spec.staging).and_then(|()| copies(folder)),
+            None if user_namespace => copy_nodes(c"/dev"),
+            None => make_nodes(&spec.staging),
         };
         let nodes = nodes.doing(doing)?;
         let mut terminals = vec![
@@ -161,15 +165,28 @@ impl Devices {
 }
 
 /// The container's own nodes, so that what it does to their mode or owner changes nobody else's.
-fn make_nodes(attributes: MountAttrFlags, staging: &str) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
-    let folder = filesystem("tmpfs", &[("mode", Some("755")), ("size", Some("0"))], attributes)?;
-    for (name, major, minor) in NODES {
-        let mode = Mode::from_raw_mode(0o666);
-        mknodat(&folder, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
-    }
+fn make_nodes(staging: &str) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
+    let folder = make_folder(0)?;
     // Only of a mount that hangs somewhere can a part be copied. It goes with the old root.
     hang(folder.as_fd(), staging)?;
     copies(folder.as_fd())
+}
+
+/// The nodes on a detached filesystem of their own, which is the machine's: on one that was made in a user namespace none can be opened.
+pub fn make_folder(owner: u32) -> rustix::io::Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let folder = filesystem("tmpfs", &[("mode", Some("755")), ("size", Some("0"))], attributes)?;
+    let (uid, gid) = (Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)));
+    for (name, major, minor) in NODES {
+        let mode = Mode::from_raw_mode(0o666);
+        mknodat(&folder, name, FileType::CharacterDevice, mode, makedev(major, minor))?;
+        // Whatever the umask is.
+        chmodat(&folder, name, mode, AtFlags::empty())?;
+        if owner != 0 {
+            chownat(&folder, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+    }
+    Ok(folder)
 }
 
 /// What mounting filesystems and running machines takes. They need not be there. Source: BuildKit, `WithInsecureSpec`.

@@ -11,6 +11,7 @@ use rustix::mount::MountAttrFlags;
 use crate::error::{Doing, Error};
 use crate::protocol::SandboxParams;
 
+use super::idmap;
 use super::root::filesystem;
 
 const LOOPBACK6: &str = "::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -21,11 +22,14 @@ const RUN_HOSTS: &str =
 /// A tmpfs for small files.
 pub struct Files {
     pub mount: OwnedFd,
+    /// Whether owners are those of a container in a user namespace.
+    shifted: bool,
 }
 
 impl Files {
-    /// `secret`: its bytes are not swapped out, where the kernel has that (6.4) and allows it (not in a user namespace).
-    pub fn new(secret: bool) -> Result<Self, Error> {
+    /// `secret`: its bytes are not swapped out, where the kernel has that (6.4) and allows it (not in a user namespace). `shifted`: owners are
+    /// those of a container in a user namespace.
+    pub fn new(secret: bool, shifted: bool) -> Result<Self, Error> {
         let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
         let options = [("mode", Some("755")), ("size", Some("64m")), ("noswap", None)];
         let usual = || filesystem("tmpfs", &options[..2], attributes);
@@ -34,13 +38,20 @@ impl Files {
         } else {
             usual()
         };
-        made.map(|mount| Self { mount }).doing(|| "make a tmpfs for files")
+        made.map(|mount| Self { mount, shifted })
+            .doing(|| "make a tmpfs for files")
+    }
+
+    /// An owner that the container sees as this one.
+    pub fn owner(&self, (uid, gid): (u32, u32)) -> (Uid, Gid) {
+        let id = |id| if self.shifted { idmap::shifted(id) } else { id };
+        (Uid::from_raw(id(uid)), Gid::from_raw(id(gid)))
     }
 
     /// Files in a directory that is there.
     pub fn within(directory: &OwnedFd) -> Result<Self, Error> {
         let mount = directory.try_clone().doing(|| "duplicate a descriptor")?;
-        Ok(Self { mount })
+        Ok(Self { mount, shifted: false })
     }
 
     pub fn write(&self, name: &str, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), Error> {
@@ -49,7 +60,8 @@ impl Files {
         let file = openat(&self.mount, name, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
         let mut file = File::from(file);
         file.write_all(bytes).doing(doing)?;
-        fchown(&file, Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1))).doing(doing)?;
+        let (uid, gid) = self.owner(owner);
+        fchown(&file, Some(uid), Some(gid)).doing(doing)?;
         fchmod(&file, Mode::from_raw_mode(mode)).doing(doing)
     }
 }

@@ -50,12 +50,13 @@ const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
 pub fn run(
     spec: &Spec,
     descriptors: Vec<OwnedFd>,
+    nodes: Option<BorrowedFd<'_>>,
     filter: Option<&seccomp::Compiled>,
     mut report: File,
     supervisor: &UnixStream,
 ) {
-    let answer =
-        prepare(spec, descriptors, filter, &report, supervisor).and_then(|environment| execute(spec, &environment));
+    let answer = prepare(spec, descriptors, nodes, filter, &report, supervisor)
+        .and_then(|environment| execute(spec, &environment));
     let line = match answer {
         Ok(not_executed) => not_executed,
         Err(error) => Report::Failed(error.to_wire()),
@@ -74,6 +75,7 @@ fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
 fn prepare(
     spec: &Spec,
     descriptors: Vec<OwnedFd>,
+    nodes: Option<BorrowedFd<'_>>,
     filter: Option<&seccomp::Compiled>,
     mut report: &File,
     supervisor: &UnixStream,
@@ -95,7 +97,7 @@ fn prepare(
     let (mut root, terminal) = if spec.chroot {
         (chroot::enter(&descriptors)?, None)
     } else {
-        root::assemble(spec, &descriptors, supervisor)?
+        root::assemble(spec, &descriptors, nodes, supervisor)?
     };
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(&root, &spec.user)?;

@@ -10,7 +10,9 @@ pub mod chroot;
 mod device;
 mod emulate;
 mod files;
+pub mod idmap;
 mod init;
+pub mod keeper;
 mod mask;
 mod mounts;
 mod notify;
@@ -29,6 +31,7 @@ mod supervisor;
 mod target;
 mod terminal;
 pub mod user;
+mod userns;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -51,6 +54,8 @@ use crate::protocol::{
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::snapshots::root as roots;
 
+use idmap::Idmap;
+use notify::Service;
 use process::Supervisors;
 use pump::{Outcome, Streams};
 use security::Security;
@@ -128,6 +133,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     if is_chroot {
         chroot::check(&params, &mut security, request)?;
     }
+    let ids = idmap::of_container(session, &params, |message| request.warn(message))?;
     let snapshot = session.new_snapshot()?;
     let mut upper = Upper {
         session,
@@ -135,14 +141,16 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         directory: None,
         kept: false,
     };
-    let roots::Root { place: root, directory } = roots::open(session, &params.root, &upper.snapshot, &request.cancel)?;
+    let roots::Root { place: root, directory } =
+        roots::open(session, &params.root, &upper.snapshot, ids, &request.cancel)?;
     upper.directory = directory;
-    let attachment = session.network.attach(&params, request)?;
+    let keeper = session.idmap().map(|idmap| &idmap.keeper);
+    let attachment = session.network.attach(&params, keeper, request)?;
     let (mut mounts, mut places) = if is_chroot {
         let (mounts, places) = chroot::prepare(session, &params, &root, &attachment, request)?;
         (mounts, Some(places))
     } else {
-        let mounts = mounts::prepare(session, &params, root.as_fd(), &attachment, request)?;
+        let mounts = mounts::prepare(session, &params, root.as_fd(), ids, &attachment, request)?;
         (mounts, None)
     };
     let certificates = match &params.certificates {
@@ -154,9 +162,9 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         (Some(installed), Some(places)) => installed.place(places)?,
         (None, _) => {}
     }
-    let (streams, stdio) = Streams::open(params.stdin, params.tty.is_some())?;
+    let (streams, stdio) = Streams::open(params.stdin, params.tty.is_some(), ids.map(|_| idmap::FIRST))?;
     let group = cgroup::make(session, &params)?;
-    let mut spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref())?;
+    let mut spec = spec_of(session, &params, &attachment, &mounts, security, group.as_ref(), ids)?;
     if let Some(installed) = &certificates {
         spec.env.extend(installed.variables(&spec.env));
     }
@@ -165,6 +173,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     descriptors.extend(attachment.namespace());
     descriptors.extend(mounts.descriptors.iter().map(AsFd::as_fd));
     descriptors.extend(group.iter().flat_map(cgroup::Group::entrances));
+    descriptors.extend(ids.map(|ids| ids.keeper.namespace()));
     let memory = Watch::begin(session);
     let supervisor = session.containers.supervisors.take()?;
     let started = nanoseconds();
@@ -292,10 +301,13 @@ fn spec_of(
     mounts: &mounts::Prepared,
     security: Security,
     group: Option<&cgroup::Group>,
+    ids: Option<&Idmap>,
 ) -> Result<Spec, Error> {
     let first = spec::STDIO + 3;
     let network = attachment.namespace().map(|_| first);
     let first_mount = first + usize::from(network.is_some());
+    let first_cgroup = first_mount + mounts.descriptors.len();
+    let after_cgroups = first_cgroup + group.map_or(0, |group| group.entrances().count());
     let mut env = params.env.clone();
     for (name, id) in params.secret_env.iter().flatten() {
         let value = session.secrets.get(id)?;
@@ -313,7 +325,8 @@ fn spec_of(
         cwd: mounts::clean(&params.cwd),
         user: params.user.clone(),
         hostname: params.hostname.clone(),
-        staging: session.staging()?,
+        // The containers' root can't go into our folders. What hangs there goes with the old root; /proc is not looked into by then.
+        staging: ids.map_or_else(|| session.staging(), |_| Ok("/proc".to_owned()))?,
         network,
         user_namespace: session.mode.in_user_namespace(),
         bind_proc: !session.own_proc,
@@ -321,10 +334,8 @@ fn spec_of(
         chroot: session.mode == Mode::Chroot,
         insecure: params.insecure.unwrap_or(false),
         security,
-        cgroup: group.map_or_else(Vec::new, |group| {
-            let first = first_mount + mounts.descriptors.len();
-            (first..first + group.entrances().count()).collect()
-        }),
+        cgroup: (first_cgroup..after_cgroups).collect(),
+        ids: ids.map(|_| after_cgroups),
         cgroups: session
             .containers
             .shown_cgroups
@@ -344,7 +355,7 @@ fn spec_of(
                 device: mount.device,
             })
             .collect(),
-        services: Vec::new(),
+        services: ids.map_or_else(Vec::new, |_| vec![Service::Mknod]),
     })
 }
 

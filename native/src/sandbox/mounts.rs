@@ -16,6 +16,7 @@ use crate::store::make_directory;
 
 use super::cache;
 use super::files::{self, Files};
+use super::idmap::{self, Idmap};
 use super::passed_device;
 use super::root::{copy, filesystem};
 use super::socket::Sockets;
@@ -32,6 +33,8 @@ pub struct Prepared<'a> {
     /// In the order of mounting: a path before what lies below it.
     pub list: Vec<super::spec::Mount>,
     pub session: &'a Session,
+    /// Ids that all of it has, where they are not the machine's.
+    ids: Option<&'a Idmap>,
     pub sockets: Sockets,
     /// Locks of cache mounts.
     pub held: Vec<OwnedFd>,
@@ -50,12 +53,13 @@ impl Drop for Prepared<'_> {
 }
 
 impl<'a> Prepared<'a> {
-    pub fn new(session: &'a Session) -> Self {
+    pub fn new(session: &'a Session, ids: Option<&'a Idmap>) -> Self {
         Self {
             descriptors: Vec::new(),
             list: Vec::new(),
             sockets: Sockets::default(),
             session,
+            ids,
             held: Vec::new(),
             folders: Vec::new(),
         }
@@ -73,6 +77,19 @@ impl<'a> Prepared<'a> {
         });
     }
 
+    /// Whether owners have to be those that the container's ids are on the machine.
+    pub fn is_shifted(&self) -> bool {
+        self.ids.is_some()
+    }
+
+    /// A detached mount of an open place, with the container's ids.
+    fn copy(&self, place: BorrowedFd<'_>, recursive: bool) -> std::io::Result<OwnedFd> {
+        match self.ids {
+            None => Ok(copy(place, recursive)?),
+            Some(ids) => ids.copy(place, recursive),
+        }
+    }
+
     /// A new folder that goes with the container.
     fn folder(&mut self, what: &str) -> Result<(String, OwnedFd), Error> {
         let name = self.session.temporary_name(what);
@@ -87,11 +104,13 @@ pub fn prepare<'a>(
     session: &'a Session,
     params: &SandboxParams,
     root: BorrowedFd<'_>,
+    ids: Option<&'a Idmap>,
     attachment: &Attachment,
     request: &RequestContext,
 ) -> Result<Prepared<'a>, Error> {
-    let mut prepared = Prepared::new(session);
-    let files = Files::new(params.mounts.iter().any(|mount| mount.kind == MountType::Secret))?;
+    let mut prepared = Prepared::new(session, ids);
+    let holds_secret = params.mounts.iter().any(|mount| mount.kind == MountType::Secret);
+    let files = Files::new(holds_secret, ids.is_some())?;
     let own = own_files(params, attachment)?;
     for (name, text) in &own {
         files.write(name, text.as_bytes(), 0o644, (0, 0))?;
@@ -114,7 +133,7 @@ pub fn prepare<'a>(
             MountType::Cache => {
                 let (directory, held) = cache::open(session, mount, &mut prepared.folders, request)?;
                 prepared.held.push(held);
-                let own = copy(directory.as_fd(), false).doing(|| "mount a cache")?;
+                let own = prepared.copy(directory.as_fd(), false).doing(|| "mount a cache")?;
                 let source = mount.source.as_deref().map(clean).filter(|path| path != "/");
                 prepared.add(own, source, &mount.target, mount.readonly);
             }
@@ -123,8 +142,8 @@ pub fn prepare<'a>(
             MountType::Ssh => ssh(&mut prepared, mount, &files)?,
             MountType::Volume => {
                 let (_, folder) = prepared.folder("volume")?;
-                volume::seed(root, &clean(&mount.target), &folder)?;
-                let own = copy(folder.as_fd(), false).doing(|| "mount a volume")?;
+                seed(session, params, root, ids, &clean(&mount.target), &folder)?;
+                let own = prepared.copy(folder.as_fd(), false).doing(|| "mount a volume")?;
                 prepared.add(own, None, &mount.target, mount.readonly);
             }
         }
@@ -138,6 +157,25 @@ pub fn prepare<'a>(
     // Stable: of two mounts at one place the later one is seen.
     prepared.list.sort_by_key(|mount| mount.target.matches('/').count());
     Ok(prepared)
+}
+
+/// A volume is written as the machine has it, so the image is read as the machine has it.
+fn seed(
+    session: &Session,
+    params: &SandboxParams,
+    root: BorrowedFd<'_>,
+    ids: Option<&Idmap>,
+    path: &str,
+    folder: &OwnedFd,
+) -> Result<(), Error> {
+    match ids {
+        None => volume::seed(root, path, folder),
+        Some(_) => volume::seed(
+            snapshots::mount_chain(session, &params.root, None)?.as_fd(),
+            path,
+            folder,
+        ),
+    }
 }
 
 /// What lies in `/etc` of every container. A step of a build may not write there, as what it wrote would be lost, and its /etc/hostname is the
@@ -191,18 +229,20 @@ fn bind(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> 
         };
         let place = within(handle.fd.as_fd(), source.as_deref().unwrap_or("/"), &mount.target)?;
         let readonly = mount.readonly || handle.access == Access::Read;
-        let own = copy(place.as_fd(), true).doing(|| format!("bind \"{}\"", handle.path))?;
+        let own = prepared
+            .copy(place.as_fd(), true)
+            .doing(|| format!("bind \"{}\"", handle.path))?;
         prepared.add(own, None, &mount.target, readonly);
         return Ok(());
     }
     let whole = match (&mount.chain, &mount.selection) {
-        (Some(chain), None) if mount.readonly => snapshots::mount_chain(session, chain)?,
-        (Some(chain), None) => snapshots::mount_scratch(session, chain, &mut prepared.folders)?,
+        (Some(chain), None) if mount.readonly => snapshots::mount_chain(session, chain, prepared.ids)?,
+        (Some(chain), None) => snapshots::mount_scratch(session, chain, &mut prepared.folders, prepared.ids)?,
         (None, Some(selection)) => {
             let (_, folder) = prepared.folder("bind")?;
             fchmod(&folder, Mode::from_raw_mode(0o755)).doing(|| "set the mode of a folder")?;
             crate::copy::materialize::materialize(session, selection, &folder)?;
-            copy(folder.as_fd(), false).doing(|| "bind a selection")?
+            prepared.copy(folder.as_fd(), false).doing(|| "bind a selection")?
         }
         _ => return Err(Error::internal("a bind mount needs one of chain, selection and handle")),
     };
@@ -229,6 +269,10 @@ fn tmpfs(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error>
     let size = mount.size.map(|size| size.to_string());
     let mode = format!("{:o}", mount.mode.unwrap_or(0o1777));
     let mut options = vec![("mode", Some(mode.as_str()))];
+    let root = idmap::FIRST.to_string();
+    if prepared.ids.is_some() {
+        options.extend([("uid", Some(root.as_str())), ("gid", Some(root.as_str()))]);
+    }
     if let Some(size) = &size {
         options.push(("size", Some(size)));
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, openat};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchown, fcntl_setfl, openat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, pidfd_send_signal};
 
@@ -87,8 +87,9 @@ impl Outcome {
 }
 
 impl Streams {
-    /// Ours, and the program's three. With a terminal they are of no use: it makes its own.
-    pub fn open(stdin: bool, terminal: bool) -> Result<(Self, [OwnedFd; 3]), Error> {
+    /// Ours, and the program's three. With a terminal they are of no use: it makes its own. `owner` is the program's root, who gives them to
+    /// its user.
+    pub fn open(stdin: bool, terminal: bool, owner: Option<u32>) -> Result<(Self, [OwnedFd; 3]), Error> {
         let pipe = || pipe_with(PipeFlags::CLOEXEC).doing(|| "make a pipe");
         let (input, feed) = if stdin && !terminal {
             let (reading, writing) = pipe()?;
@@ -98,6 +99,14 @@ impl Streams {
             (null.doing(|| "open /dev/null")?, None)
         };
         let ((out, out_writing), (err, err_writing)) = (pipe()?, pipe()?);
+        if let Some(root) = owner {
+            for pipe in [feed.as_ref().map(AsFd::as_fd), Some(out.as_fd()), Some(err.as_fd())]
+                .into_iter()
+                .flatten()
+            {
+                fchown(pipe, Some(Uid::from_raw(root)), Some(Gid::from_raw(root))).doing(|| "set up a pipe")?;
+            }
+        }
         for output in [&out, &err] {
             fcntl_setfl(output, OFlags::NONBLOCK).doing(|| "set up a pipe")?;
         }

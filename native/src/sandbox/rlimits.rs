@@ -6,6 +6,8 @@ use crate::error::Error;
 use crate::protocol::Ulimit;
 
 const NONE: Option<u64> = None;
+/// The kernel's default of sysctl fs.nr_open.
+const MOST_FILES: u64 = 1_048_576;
 /// What every container has: soft and hard. `nofile` is that of dockerd under systemd, which its containers inherit; BuildKit sets none
 /// either. A soft limit of more makes programs slow that close all descriptors they could have, and breaks those that use select.
 const DEFAULTS: [(Resource, Option<u64>, Option<u64>); 9] = [
@@ -37,6 +39,16 @@ pub fn set_defaults(asked: &[Ulimit]) {
                 maximum,
             },
         );
+    }
+}
+
+/// Raises every hard limit as far as it goes, for what is set later without the right to raise any.
+pub fn lift() {
+    for resource in NAMES.into_iter().map(|(_, resource)| resource).chain([Resource::As]) {
+        let current = getrlimit(resource).current;
+        // Of open files the kernel allows a number only: what is asked for above this one it refuses in the end.
+        let most = (resource == Resource::Nofile).then_some(MOST_FILES);
+        let _ = setrlimit(resource, Rlimit { current, maximum: most });
     }
 }
 
@@ -75,23 +87,27 @@ fn refused(name: &str, (soft, hard): (i64, i64), maximum: Option<u64>, error: ru
 }
 
 /// By Docker's names.
+const NAMES: [(&str, Resource); 15] = [
+    ("core", Resource::Core),
+    ("cpu", Resource::Cpu),
+    ("data", Resource::Data),
+    ("fsize", Resource::Fsize),
+    ("locks", Resource::Locks),
+    ("memlock", Resource::Memlock),
+    ("msgqueue", Resource::Msgqueue),
+    ("nice", Resource::Nice),
+    ("nofile", Resource::Nofile),
+    ("nproc", Resource::Nproc),
+    ("rss", Resource::Rss),
+    ("rtprio", Resource::Rtprio),
+    ("rttime", Resource::Rttime),
+    ("sigpending", Resource::Sigpending),
+    ("stack", Resource::Stack),
+];
+
 fn resource(name: &str) -> Option<Resource> {
-    Some(match name {
-        "core" => Resource::Core,
-        "cpu" => Resource::Cpu,
-        "data" => Resource::Data,
-        "fsize" => Resource::Fsize,
-        "locks" => Resource::Locks,
-        "memlock" => Resource::Memlock,
-        "msgqueue" => Resource::Msgqueue,
-        "nice" => Resource::Nice,
-        "nofile" => Resource::Nofile,
-        "nproc" => Resource::Nproc,
-        "rss" => Resource::Rss,
-        "rtprio" => Resource::Rtprio,
-        "rttime" => Resource::Rttime,
-        "sigpending" => Resource::Sigpending,
-        "stack" => Resource::Stack,
-        _ => return None,
-    })
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, resource)| *resource)
 }

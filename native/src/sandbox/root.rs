@@ -35,6 +35,7 @@ const SYSFS_MAGIC: i64 = 0x6265_6572;
 pub fn assemble(
     spec: &Spec,
     descriptors: &[OwnedFd],
+    nodes: Option<BorrowedFd<'_>>,
     supervisor: &UnixStream,
 ) -> Result<(Root, Option<Terminal>), Error> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -43,7 +44,7 @@ pub fn assemble(
     // What needs the machine's view is made before it is left.
     let proc = proc::make(spec)?;
     let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
-    let devices = device::Devices::prepare(spec)?;
+    let devices = device::Devices::prepare(spec, nodes)?;
     let mounts = prepare_all(spec, descriptors)?;
     let root = descriptors
         .get(ROOT)

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::fs::{AtFlags, Gid, Mode, Uid, chmodat, chownat};
+use rustix::fs::{AtFlags, Mode, chmodat, chownat};
 
 use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
@@ -116,14 +116,14 @@ impl Sockets {
         name: &str,
         agent: &str,
         mode: u32,
-        (uid, gid): (u32, u32),
+        owner: (u32, u32),
     ) -> Result<(), Error> {
         let doing = || "make a socket";
         let path = format!("/proc/self/fd/{}/{name}", files.mount.as_raw_fd());
         let listener = UnixListener::bind(path).doing(doing)?;
         listener.set_nonblocking(true).doing(doing)?;
-        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        chownat(&files.mount, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
+        let (uid, gid) = files.owner(owner);
+        chownat(&files.mount, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
         chmodat(&files.mount, name, Mode::from_raw_mode(mode), AtFlags::empty()).doing(doing)?;
         self.0.push(Socket {
             agent: agent.to_owned(),

@@ -25,6 +25,8 @@ pub struct Spec {
     pub staging: String,
     /// Place of a network namespace to enter.
     pub network: Option<usize>,
+    /// Place of a user namespace to enter (idmap.rs).
+    pub ids: Option<usize>,
     /// In a user namespace no device node can be made, and the machine's are bound.
     pub user_namespace: bool,
     /// A procfs is refused: the worker's is bound.

@@ -22,6 +22,7 @@ use super::init::{self, Report};
 use super::notify::Notifier;
 use super::seccomp::{self, Filter};
 use super::spec::{Answer, Spec, Stubs};
+use super::userns;
 
 /// Runs one container as told on stdin (a socket), then returns.
 pub fn main() -> Result<(), Error> {
@@ -84,10 +85,19 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
     };
     let (reading, writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "make a pipe")?;
     let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
-    match syscalls::clone_process(namespaces).doing(|| "make namespaces")? {
+    let userns = spec
+        .ids
+        .map(|place| userns::Container::prepare(&descriptors, place))
+        .transpose()?;
+    let nodes = userns.as_ref().map(|container| container.nodes.as_fd());
+    let cloned = match &userns {
+        None => syscalls::clone_process(namespaces).doing(|| "make namespaces")?,
+        Some(container) => container.clone_process(namespaces)?,
+    };
+    match cloned {
         None => {
             drop((reading, ours));
-            init::run(spec, descriptors, filter, File::from(writing), &theirs);
+            init::run(spec, descriptors, nodes, filter, File::from(writing), &theirs);
             syscalls::exit_now(125)
         }
         Some(first) => {

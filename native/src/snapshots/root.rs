@@ -17,6 +17,7 @@ use crate::error::{Doing, Error};
 use crate::layer::{commit, epoch};
 use crate::overlay;
 use crate::protocol::{Mode, Snapshotter};
+use crate::sandbox::idmap::Idmap;
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::syscalls::mount_setattr;
 
@@ -54,9 +55,15 @@ pub struct Root {
 }
 
 /// Makes the root of a step that stands on a chain.
-pub fn open(session: &Session, chain: &[LayerRef], upper: &Snapshot, cancel: &CancelToken) -> Result<Root, Error> {
+pub fn open(
+    session: &Session,
+    chain: &[LayerRef],
+    upper: &Snapshot,
+    ids: Option<&Idmap>,
+    cancel: &CancelToken,
+) -> Result<Root, Error> {
     if session.snapshotter != Snapshotter::Copy {
-        let place = overlay::mount_active(session, chain, upper)?;
+        let place = overlay::mount_active(session, chain, upper, ids)?;
         return Ok(Root { place, directory: None });
     }
     let chain = named(session, chain)?;
@@ -75,9 +82,9 @@ pub fn open(session: &Session, chain: &[LayerRef], upper: &Snapshot, cancel: &Ca
 }
 
 /// A chain to look at, as a detached mount that is read-only.
-pub fn mount_chain(session: &Session, chain: &[LayerRef]) -> Result<OwnedFd, Error> {
+pub fn mount_chain(session: &Session, chain: &[LayerRef], ids: Option<&Idmap>) -> Result<OwnedFd, Error> {
     if session.snapshotter != Snapshotter::Copy {
-        return overlay::mount_chain(session, chain);
+        return overlay::mount_chain(session, chain, ids);
     }
     let mount = detached(&*view(session, &named(session, chain)?)?)?;
     mount_setattr(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(), false)
@@ -86,11 +93,16 @@ pub fn mount_chain(session: &Session, chain: &[LayerRef]) -> Result<OwnedFd, Err
 }
 
 /// A chain that may be written to, and is thrown away with `folders`.
-pub fn mount_scratch(session: &Session, chain: &[LayerRef], folders: &mut Vec<String>) -> Result<OwnedFd, Error> {
+pub fn mount_scratch(
+    session: &Session,
+    chain: &[LayerRef],
+    folders: &mut Vec<String>,
+    ids: Option<&Idmap>,
+) -> Result<OwnedFd, Error> {
     if session.snapshotter != Snapshotter::Copy {
         let upper = session.new_snapshot()?;
         folders.push(upper.name.clone());
-        return overlay::mount_active(session, chain, &upper);
+        return overlay::mount_active(session, chain, &upper, ids);
     }
     let (folder, files) = commit::new_folder(session)?;
     folders.push(folder);

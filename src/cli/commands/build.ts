@@ -11,6 +11,7 @@ import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { type Globals, needRoot } from '../globals.ts';
 import { resourcesOf } from '../limit-flags.ts';
+import { usernsOf } from '../userns-flag.ts';
 import { isRemote } from '../values/build-context.ts';
 
 export const command = defineCommand<BuildFlags>({
@@ -111,6 +112,7 @@ async function toBuildOptions(flags: BuildFlags & Globals, path: string, caller:
     },
     resources: resourcesOf(flags),
     ...(cdiDirectories.length > 0 && { cdiDirectories }),
+    userns: usernsOf(flags, environment),
     outputs: flags.outputs,
     cacheTo: flags.cacheTo,
     cacheFrom: flags.cacheFrom,

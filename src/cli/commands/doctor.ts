@@ -4,6 +4,7 @@ import type { DoctorCheck, Downgrade } from '../../worker/protocol.ts';
 import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
+import { usernsOf } from '../userns-flag.ts';
 import { version } from '../version.ts';
 
 export const command = defineCommand({
@@ -13,9 +14,9 @@ export const command = defineCommand({
   count: [0, 0],
   flags: [{ name: 'json', help: 'everything, as JSON', set: sets('json') }],
   defaults: () => ({ json: false }),
-  run: async ({ json, ...globals }, _words, { signal, writeResult }) => {
+  run: async ({ json, ...globals }, _words, { signal, environment, writeResult }) => {
     const root = needRoot(globals);
-    await using session = await openSession(root, signal);
+    await using session = await openSession(root, signal, { userns: usernsOf({}, environment) });
     const { mode, reason, snapshotter, downgrades } = session.worker.info;
     const { checks } = await session.worker.call('doctor', {}, { signal });
     const report = { version, node: process.version, root, mode, reason, snapshotter, downgrades, checks };

@@ -9,6 +9,7 @@ import { defineCommand } from '../command.ts';
 import { needRoot } from '../globals.ts';
 import { resourcesOf } from '../limit-flags.ts';
 import { defaultRunFlags, type RunFlags, runFlags, unavailableRunFlags } from '../run-flags.ts';
+import { usernsOf } from '../userns-flag.ts';
 import { capabilitiesWith } from '../values/capability.ts';
 
 /** So many times the user asks the program to end; then it is ended. */
@@ -47,6 +48,7 @@ export const command = defineCommand<RunFlags>({
         ...(hostname !== undefined && { hostname }),
         ...(cdiDirectories.length > 0 && { cdiDirectories }),
         resources: resourcesOf(flags),
+        userns: usernsOf(flags, caller.environment),
         environment: caller.environment,
         onOutput: output.write,
         onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),

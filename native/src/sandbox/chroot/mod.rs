@@ -73,7 +73,7 @@ pub fn prepare<'a>(
     attachment: &Attachment,
     request: &RequestContext,
 ) -> Result<(Prepared<'a>, Places<'a>), Error> {
-    let mut prepared = Prepared::new(session);
+    let mut prepared = Prepared::new(session, None);
     let mut places = Places::new(session, root)?;
     for path in ["/proc", "/sys"] {
         places.directory(path)?;

@@ -14,7 +14,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
-use crate::idmap::is_mapped;
+use crate::sandbox::idmap::is_mapped;
 use crate::syscalls::{self, notification::Answer};
 
 use super::caller::{Caller, Rights};
