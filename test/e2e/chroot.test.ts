@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { layerEntries } from '../support/layer-entries.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { gone, processesWith } from '../support/processes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
+import { packageSecrets } from '../support/secrets.ts';
 import { situations } from '../support/situations.ts';
 import { layerDigests } from '../support/stored.ts';
 import { tool } from '../support/tools.ts';
@@ -139,6 +140,26 @@ describe('RUN by chroot', { skip }, () => {
     assert.equal(result.status, 0, messageOf(result));
     assert.equal(outputOf(result), 'harm\n');
     assert.equal(await stateOfRoot(), before);
+  });
+
+  test('a Debian installs packages', async () => {
+    await using cooper = await makeCooper(installation);
+    const debian = await pushBase(await debianBase(), registry, 'debian');
+    const context = await cooper.context('debian', {
+      Dockerfile: [
+        `FROM ${debian}`,
+        'RUN --mount=type=secret,id=apt,target=/etc/apt/apt.conf.d/90machine apt-get update \\',
+        ' && apt-get install -y --no-install-recommends -o DPkg::Options::=--force-unsafe-io sudo && rm -rf /var/lib/apt/lists/*',
+        'RUN useradd --create-home --uid 1500 app && chown app: /opt',
+        'USER app',
+        'RUN id -un && touch /opt/mine && stat -c %u:%a /usr/bin/sudo /opt/mine',
+        '',
+      ].join('\n'),
+    });
+    // Without an overlay nothing keeps dpkg's fsync from the disk, so it is told to leave it.
+    const result = await cooper.built(['-t', 'debian', ...(await packageSecrets(cooper)), context]);
+    assert.equal(outputOf(result).split('\n').slice(-4).join('\n'), 'app\n0:4755\n1500:644\n');
+    await assertValid(cooper.root, 'debian');
   });
 
   for (const { name, lines, args, code } of [
