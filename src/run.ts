@@ -17,7 +17,7 @@ import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
 import type { Store } from './store/store.ts';
 import { layersOf, readStoredImage } from './store/stored-image.ts';
-import type { SandboxMount, SandboxParams, SandboxSecurity, TerminalSize, UserNamespace } from './worker/protocol.ts';
+import type { PublishedPort, SandboxMount, SandboxParams, SandboxSecurity, TerminalSize, UserNamespace } from './worker/protocol.ts';
 import type { Worker } from './worker/worker.ts';
 
 /** A container from an image, in the foreground. Host paths are absolute. */
@@ -33,7 +33,10 @@ export interface RunOptions {
   readonly volumes: readonly { readonly host: string; readonly target: string; readonly readonly: boolean }[];
   readonly workdir?: string;
   readonly user?: string;
-  readonly ports: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
+  /** The host's port 0 is one of the kernel's choice, told by `onPublished`. */
+  readonly ports: readonly PublishedPort[];
+  /** `at`: `127.0.0.1:49152`. */
+  readonly onPublished?: (port: { readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly at: string }) => void;
   readonly network: NetworkMode;
   /** Of authorities that the program trusts besides the image's: those of a file or directory, or of this machine. */
   readonly certificates?: { readonly source?: string };
@@ -91,6 +94,7 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
     onData: (payload) => options.onOutput(payload[0] === 2 ? 'stderr' : 'stdout', payload.subarray(1)),
     onEvent: (event) => {
       if (event.type === 'warning') options.onWarning(event.message);
+      if (event.type === 'published') options.onPublished?.(event);
       if (event.type === 'started') void forwardSizes(worker, stream, options.sizes);
     },
     onStream: (given) => {

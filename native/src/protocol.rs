@@ -51,11 +51,27 @@ pub struct WorkerError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Event {
-    Welcome { version: u32, build: String },
-    Warning { message: String },
+    Welcome {
+        version: u32,
+        build: String,
+    },
+    Warning {
+        message: String,
+    },
     Started,
-    Connection { agent: String, connection: u64 },
-    Progress { current: u64, total: u64 },
+    Connection {
+        agent: String,
+        connection: u64,
+    },
+    Published {
+        port: u16,
+        protocol: PortProtocol,
+        at: String,
+    },
+    Progress {
+        current: u64,
+        total: u64,
+    },
 }
 
 /// Where a layer's bytes are, when it has to be unpacked.
@@ -192,6 +208,7 @@ pub enum Network {
 #[serde(rename_all = "lowercase")]
 pub enum PortProtocol {
     Tcp,
+    Udp,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -99,8 +99,8 @@ export const runFlags: readonly Flag<RunFlags>[] = [
   {
     name: 'publish',
     short: 'p',
-    value: '[IP:]HOSTPORT:PORT',
-    help: "make a port of the container one of the host's",
+    value: '[[IP:]HOSTPORT:]PORT[/udp]',
+    help: "make a port of the container one of the host's; without a port of the host it is one that is free, which is said",
     set: ({ ports }, text) => void ports.push(parsePort(text)),
   },
   {

@@ -14,6 +14,7 @@ import type { DiffID, Digest } from '../oci/digest.ts';
 import type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
 import type { CacheMount, StoreUsage } from './store-content.ts';
 
+export type { WorkerEvent } from './events.ts';
 export type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
 
 export const protocolVersion = 1;
@@ -145,6 +146,9 @@ export interface SandboxDevice {
   readonly ofUser?: boolean;
 }
 
+/** `cooper run -p`: the host's port 0 is one of the kernel's choice. */
+export type PublishedPort = { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' | 'udp' };
+
 export interface SandboxParams {
   readonly root: Chain;
   readonly argv: readonly string[];
@@ -164,7 +168,7 @@ export interface SandboxParams {
   /** Lines for /etc/hosts besides the usual ones: `ip name`. */
   readonly hosts?: readonly string[];
   /** `cooper run -p`: a forwarder listens on the host. */
-  readonly ports?: readonly { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' }[];
+  readonly ports?: readonly PublishedPort[];
   /** Of authorities that the program trusts besides the image's, PEM; `usual` takes the place of a bundle that the image has not. */
   readonly certificates?: { readonly added: string; readonly usual: string };
   /** The upper directory becomes a snapshot of this session (RUN); otherwise it is thrown away (`cooper run`). */
@@ -388,13 +392,3 @@ export interface DoctorCheck {
   readonly detail: string;
   readonly hint?: string;
 }
-
-/** Events of a request's stream. */
-export type WorkerEvent =
-  | { readonly type: 'welcome'; readonly version: number; readonly build: string }
-  | { readonly type: 'warning'; readonly message: string }
-  | { readonly type: 'started' }
-  /** Somebody in the container has connected to an `ssh` mount: `sandbox.connect` is to follow. */
-  | { readonly type: 'connection'; readonly agent: string; readonly connection: number }
-  /** Bytes done so far of a long request. */
-  | { readonly type: 'progress'; readonly current: number; readonly total: number };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { BuildEvent } from '../../src/progress/events.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
-import { attempt, outputOf } from '../support/look.ts';
+import { attempt, compileProbe, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { localBase, type MachineFiles, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
 import { descendants, gone } from '../support/processes.ts';
@@ -172,6 +172,41 @@ for (const mode of modes) {
         "containers are on the machine's network: cooper has no right to make networks (CAP_NET_ADMIN)",
         'containers without network have no loopback either: cooper has no CAP_NET_ADMIN',
       ]);
+    });
+
+    test('ports are published, of TCP and UDP, where nobody else listens', async () => {
+      const network = await machine(...ipv4);
+      await serve(network, 'web', '192.0.2.10');
+      const cooper = await on(network);
+      const script =
+        'nc -l -p 80 -e echo by TCP & /probe echo 53 & until grep -q :0050 /proc/net/tcp* && grep -q :0035 /proc/net/udp*; do sleep 0.1; done; echo up; wait';
+      await compileProbe(cooper);
+      const context = await cooper.context('look', {
+        Dockerfile: `FROM base\nCOPY probe /\nCMD ${JSON.stringify(['sh', '-c', script])}\n`,
+      });
+      await cooper.built(['-t', 'served', ...(await localBase(cooper)), context]);
+      const running = cooper.start(['run', '-p', '127.0.0.1::80', '-p', '192.0.2.10:5353:53/udp', 'served']);
+      await running.says('of this machine');
+      await running.says('up\n');
+      const [first, ...rest] = network.prefix;
+      const from = (...command: string[]): Promise<string> => tool(first, [...rest, ...command]);
+      const ask =
+        "s = require('dgram').createSocket('udp4').on('message', (m) => { console.log(m + ' back'); s.close(); }); s.send('there', 5353, '192.0.2.10')";
+      assert.equal(await from(process.execPath, '-e', ask), 'there back\n');
+      // The port is in the message, which is all that there is to know it by.
+      const sockets = await from('ss', '-Hltn', 'src', '127.0.0.1');
+      const port = /127\.0\.0\.1:(\d+)/.exec(sockets)?.[1];
+      assert.equal(await from('sh', '-c', `busybox nc -w 5 127.0.0.1 ${port} </dev/null`), 'by TCP\n');
+      const ended = await running.ended;
+      assert.match(ended.stderr, new RegExp(`^port 80/tcp of the container is 127\\.0\\.0\\.1:${port} of this machine$`, 'm'));
+      assert.equal(ended.status, 0, ended.stderr);
+      const taken_ = await cooper.run(['run', '-p', '192.0.2.10:8080:80', 'served']);
+      assert.match(
+        taken_.stderr,
+        /cannot publish port 80: listen on "192\.0\.2\.10:8080": Address (already )?in use.*\n.*hint: another program uses the port/,
+      );
+      const strange = await cooper.run(['run', '-p', '192.0.2.99:8080:80', 'served']);
+      assert.match(strange.stderr, /hint: this machine does not have the address/);
     });
 
     test('nothing of it stays when the worker is killed', async () => {

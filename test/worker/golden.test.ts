@@ -92,6 +92,6 @@ for (const error of read('errors.json') as WorkerError[]) {
 }
 
 test('every event of the worker has a type that we know', () => {
-  const known = ['welcome', 'warning', 'started', 'connection', 'progress'];
+  const known = ['welcome', 'warning', 'started', 'connection', 'published', 'progress'];
   for (const { type } of read('events.json') as { type: string }[]) assert.ok(known.includes(type), type);
 });

@@ -1,6 +1,7 @@
 //! Networks of containers. Each has a namespace of its own, joined to the worker's one uplink (uplink.rs); where there is no uplink it is the
 //! machine's.
 
+mod datagrams;
 mod layout;
 mod namespace;
 mod netlink;
@@ -84,7 +85,7 @@ impl Network {
                     {
                         request.warn(told)?;
                     }
-                    let _forwarders = Forwarders::start(ports, &member)?;
+                    let _forwarders = Forwarders::start(ports, &member, request)?;
                     return Ok(Attachment::Member { member, _forwarders });
                 }
                 None => Attachment::Host,

@@ -1,7 +1,7 @@
 //! Published ports: a listener on the machine, and for each connection one to the container, from within its namespace.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,10 +10,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
-use crate::protocol::Port;
+use crate::protocol::{Event, Port, PortProtocol};
 
-use super::namespace;
 use super::uplink::Member;
+use super::{datagrams, namespace};
 
 /// Running forwarders; dropped, they stop listening and cut their connections.
 pub struct Forwarders {
@@ -59,7 +59,7 @@ impl Drop for Forwarders {
 
 impl Forwarders {
     /// Listens before the container starts, so that a port that is taken is an error of the request.
-    pub fn start(ports: &[Port], member: &Member) -> Result<Self, Error> {
+    pub fn start(ports: &[Port], member: &Member, request: &RequestContext) -> Result<Self, Error> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).doing(|| "make an eventfd")?);
         let mut forwarders = Self {
             stop,
@@ -67,22 +67,65 @@ impl Forwarders {
             threads: Vec::new(),
         };
         for port in ports {
-            let listener = listen(port)?;
-            let target = SocketAddr::from((member.address, port.port));
-            let namespace = namespace::share(&member.namespace)?;
-            let (stop, connections) = (Arc::clone(&forwarders.stop), Arc::clone(&forwarders.connections));
-            let accept = move || accept(&listener, &stop, &connections, target, &Arc::new(namespace));
-            let thread = thread::Builder::new()
-                .name("port".to_owned())
-                .spawn(accept)
-                .doing(|| "start a thread")?;
-            forwarders.threads.push(thread);
+            let at = match port.protocol {
+                PortProtocol::Tcp => forwarders.publish(port, member)?,
+                PortProtocol::Udp => forwarders.publish_datagrams(port, member)?,
+            };
+            if port.host_port == 0 {
+                request.emit(&Event::Published {
+                    port: port.port,
+                    protocol: port.protocol,
+                    at: at.to_string(),
+                })?;
+            }
         }
         Ok(forwarders)
     }
+
+    fn publish(&mut self, port: &Port, member: &Member) -> Result<SocketAddr, Error> {
+        let (listener, at) = listen(port, |address| {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let at = listener.local_addr()?;
+            Ok((listener, at))
+        })?;
+        let target = SocketAddr::from((member.address, port.port));
+        let namespace = Arc::new(namespace::share(&member.namespace)?);
+        let (stop, connections) = (Arc::clone(&self.stop), Arc::clone(&self.connections));
+        self.spawn(move || accept(&listener, &stop, &connections, target, &namespace))?;
+        Ok(at)
+    }
+
+    fn publish_datagrams(&mut self, port: &Port, member: &Member) -> Result<SocketAddr, Error> {
+        let (socket, at) = listen(port, |address| {
+            let socket = UdpSocket::bind(address)?;
+            socket.set_nonblocking(true)?;
+            let at = socket.local_addr()?;
+            Ok((socket, at))
+        })?;
+        let target = SocketAddr::from((member.address, port.port));
+        let namespace = namespace::share(&member.namespace)?;
+        let stop = Arc::clone(&self.stop);
+        self.spawn(move || {
+            if let Err(error) = datagrams::forward(&socket, &stop, target, &namespace) {
+                eprintln!("cooper-worker: forward datagrams: {error}");
+            }
+        })?;
+        Ok(at)
+    }
+
+    fn spawn(&mut self, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = thread::Builder::new().name("port".to_owned()).spawn(work);
+        self.threads.push(thread.doing(|| "start a thread")?);
+        Ok(())
+    }
 }
 
-fn listen(port: &Port) -> Result<TcpListener, Error> {
+/// Opens a socket on the machine; gives its address too, which has a port of the kernel's choice where none was asked for.
+fn listen<T>(
+    port: &Port,
+    open: impl FnOnce(SocketAddr) -> io::Result<(T, SocketAddr)>,
+) -> Result<(T, SocketAddr), Error> {
     let ip = if port.host_ip.is_empty() {
         IpAddr::from(Ipv4Addr::UNSPECIFIED)
     } else {
@@ -90,15 +133,14 @@ fn listen(port: &Port) -> Result<TcpListener, Error> {
     };
     let address = SocketAddr::new(ip, port.host_port);
     let failed = |error: io::Error| {
-        Error::user(
-            "ARG_INVALID",
-            format!("cannot publish port {}: listen on \"{address}\": {error}", port.port),
-        )
-        .hint("another program may use the port; choose another one")
+        let message = format!("cannot publish port {}: listen on \"{address}\": {error}", port.port);
+        Error::user("ARG_INVALID", message).hint(match error.kind() {
+            io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
+            io::ErrorKind::PermissionDenied => "only root may listen on ports below 1024 here",
+            _ => "another program uses the port: choose another one, or let the kernel: -p PORT",
+        })
     };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
+    open(address).map_err(failed)
 }
 
 fn parse(ip: &str) -> Result<IpAddr, Error> {
@@ -175,7 +217,7 @@ pub fn refuse(ports: &[Port], host: bool, request: &RequestContext) -> Result<()
                 "a container without network can publish no port",
             ));
         }
-        if port.host_port != port.port {
+        if port.host_port != 0 && port.host_port != port.port {
             let message = format!("port {} cannot be published as {}", port.port, port.host_port);
             return Err(Error::user("UNSUPPORTED", message)
                 .hint("the container is on the machine's network: publish the port under its own number"));

@@ -51,6 +51,8 @@ export const command = defineCommand<RunFlags>({
         userns: usernsOf(flags, caller.environment),
         environment: caller.environment,
         onOutput: output.write,
+        onPublished: ({ port, protocol, at }) =>
+          caller.writeMessage(`port ${port}/${protocol} of the container is ${at} of this machine\n`),
         onWarning: (message) => caller.writeMessage(renderFinding({ severity: 'warning', message }, caller)),
         ...(interactive && { input: caller.input }),
         ...terminal.options,
