@@ -2,9 +2,12 @@
 //! made from the layers. The next step of the stage takes that directory over, so the base is copied once.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex};
 
+use rustix::fs::{AtFlags, Mode as FileMode, OFlags, fstat, openat, renameat, statat};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::stack::Stack;
@@ -14,12 +17,14 @@ use super::{changes, clone, flatten};
 use crate::context::{CancelToken, lock};
 use crate::digest::{LayerRef, SnapshotID};
 use crate::error::{Doing, Error};
+use crate::index::path;
 use crate::layer::{commit, epoch};
 use crate::overlay;
 use crate::protocol::{Mode, Snapshotter};
 use crate::sandbox::idmap::Idmap;
-use crate::session::{Session, Snapshot, SnapshotState};
+use crate::session::{DIRECTORY, Session, Snapshot, SnapshotState};
 use crate::syscalls::mount_setattr;
+use crate::tree::host::open_beneath;
 
 /// Directories that wait for the next step of their stage; the oldest goes when there are more.
 const MOST_WAITING: usize = 8;
@@ -68,7 +73,10 @@ pub fn open(
     }
     let chain = named(session, chain)?;
     let directory = match session.roots.take(session, &chain)? {
-        Some(directory) => directory,
+        Some(mut directory) => {
+            directory.part_names(session)?;
+            directory
+        }
         None => copy(session, &chain, cancel)?,
     };
     directory.state.wait_for_the_clock();
@@ -196,6 +204,30 @@ impl Directory {
         }
         changes::write(&self.files, &changes, &snapshot.fs, session.opaque_mark())?;
         self.state = after;
+        Ok(())
+    }
+
+    /// Makes a file of its own of each name, as it is for whoever writes to a lower layer of an overlay.
+    fn part_names(&mut self, session: &Session) -> Result<(), Error> {
+        let names = self.state.further_names();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let folder =
+            openat(session.temporary(), &self.folder, DIRECTORY, FileMode::empty()).doing(|| "open a folder")?;
+        for at in names {
+            let doing = || format!("copy \"{}\" of a step", path::show(at));
+            let (parent, name) = path::split(at);
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            let parent = open_beneath(&self.files, parent, flags, FileMode::empty()).doing(doing)?;
+            let (before, name) = (fstat(&parent).doing(doing)?, OsStr::from_bytes(name));
+            let stat = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
+            let copy = OsStr::new("copy");
+            clone::leaf_as(&parent, name, &folder, copy, &stat).doing(doing)?;
+            renameat(&folder, copy, &parent, name).doing(doing)?;
+            clone::set_times(&parent, &before).doing(doing)?;
+        }
+        self.state = State::read(&self.files)?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What a directory tree looked like at a moment, and what is not the same at a later one. A change of mode, owner or attributes shows in ctime,
 //! another file under the same name in its inode and its birth.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -13,10 +13,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags, statx};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Doing, Error};
-use crate::index::entry::Xattrs;
 use crate::index::path;
 use crate::tree::host::{names, open_beneath};
-use crate::tree::xattr;
 
 /// Seconds and nanoseconds.
 type Time = (i64, u32);
@@ -40,8 +38,6 @@ pub struct Seen {
     changed: Time,
     /// What is left when only names came or went.
     rest: (Time, u64, u16, u32, u32),
-    /// Of files with several names: there ctime says less.
-    xattrs: Option<Xattrs>,
 }
 
 impl Seen {
@@ -69,6 +65,16 @@ impl State {
         Ok(Self(walk(root, b"")?.into_iter().collect()))
     }
 
+    /// All but the first name of each file that has several.
+    pub fn further_names(&self) -> Vec<&[u8]> {
+        let mut files = HashSet::new();
+        let several = self.0.iter().filter(|(_, seen)| seen.links > 1);
+        several
+            .filter(|(_, seen)| !files.insert(seen.ident))
+            .map(|(at, _)| at.as_slice())
+            .collect()
+    }
+
     /// Takes a path as it is now for what it was before: where we changed it and put it back. Nothing where it is not the same otherwise.
     pub fn refresh(&mut self, root: &OwnedFd, at: &[u8]) -> Result<(), Error> {
         let Some(was) = self.0.get_mut(at) else {
@@ -81,7 +87,7 @@ impl State {
         let Ok(stat) = look(&parent, name) else {
             return Ok(());
         };
-        let now = seen(root, at, &stat)?;
+        let now = seen(&stat);
         if now.ident == was.ident && now.rest == was.rest {
             *was = now;
         }
@@ -103,7 +109,6 @@ impl State {
 
     /// What a later state has other. Directories above a change are not in it.
     pub fn changes(&self, after: &Self) -> BTreeMap<Vec<u8>, Change> {
-        let settled = names_only(self, after);
         let mut fresh: HashSet<&[u8]> = HashSet::new();
         let mut changes = BTreeMap::new();
         for (at, now) in &after.0 {
@@ -113,7 +118,7 @@ impl State {
             if now.is_directory() && (in_fresh || !same) {
                 fresh.insert(at);
             }
-            let is_unchanged = same && (was == Some(now) || settled.contains(&now.ident));
+            let is_unchanged = was == Some(now);
             if in_fresh || !is_unchanged {
                 let opaque = now.is_directory() && was.is_some() && !same && !in_fresh;
                 changes.insert(at.clone(), Change::There { opaque });
@@ -130,27 +135,6 @@ impl State {
     }
 }
 
-/// Files that only lost names: those that are left are as they were, but for ctime and count.
-fn names_only(before: &State, after: &State) -> HashSet<Ident> {
-    let mut names: HashMap<Ident, (usize, bool)> = HashMap::new();
-    let several = |seen: &Seen| seen.links > 1 && !seen.is_directory();
-    for seen in before.0.values().filter(|seen| several(seen)) {
-        names.entry(seen.ident).or_insert((0, true)).0 += 1;
-    }
-    for (at, now) in &after.0 {
-        let Some((count, only)) = names.get_mut(&now.ident) else {
-            continue;
-        };
-        *count = count.saturating_sub(1);
-        let was = before.0.get(at).filter(|was| was.ident == now.ident);
-        *only &= was.is_some_and(|was| {
-            was.rest == now.rest && now.xattrs.as_ref().is_none_or(|now| was.xattrs.as_ref() == Some(now))
-        });
-    }
-    let lost = names.into_iter().filter(|(_, (missing, only))| *only && *missing > 0);
-    lost.map(|(ident, _)| ident).collect()
-}
-
 fn walk(root: &OwnedFd, at: &[u8]) -> Result<Vec<(Vec<u8>, Seen)>, Error> {
     let doing = || format!("list \"{}\" of a step", path::show(at));
     let directory = open_beneath(root, at, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).doing(doing)?;
@@ -158,7 +142,7 @@ fn walk(root: &OwnedFd, at: &[u8]) -> Result<Vec<(Vec<u8>, Seen)>, Error> {
     let below = |name: &Vec<u8>| -> Result<Vec<(Vec<u8>, Seen)>, Error> {
         let here = path::join(at, name);
         let stat = look(&directory, name).doing(|| format!("stat \"{}\" of a step", path::show(&here)))?;
-        let found = seen(root, &here, &stat)?;
+        let found = seen(&stat);
         let mut all = if found.is_directory() {
             walk(root, &here)?
         } else {
@@ -185,22 +169,10 @@ fn look(directory: &OwnedFd, name: &[u8]) -> rustix::io::Result<Statx> {
     statx(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW, wanted)
 }
 
-fn seen(root: &OwnedFd, at: &[u8], stat: &Statx) -> Result<Seen, Error> {
+fn seen(stat: &Statx) -> Seen {
     let time = |time: &rustix::fs::StatxTimestamp| (time.tv_sec, time.tv_nsec);
     let kind = FileType::from_raw_mode(stat.stx_mode.into());
-    let xattrs = if kind == FileType::RegularFile && stat.stx_nlink > 1 {
-        let doing = || format!("read the extended attributes of \"{}\" of a step", path::show(at));
-        let file = open_beneath(
-            root,
-            at,
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            Mode::empty(),
-        );
-        Some(xattr::read(file.doing(doing)?).doing(doing)?)
-    } else {
-        None
-    };
-    Ok(Seen {
+    Seen {
         ident: Ident {
             device: (stat.stx_dev_major, stat.stx_dev_minor),
             inode: stat.stx_ino,
@@ -216,6 +188,5 @@ fn seen(root: &OwnedFd, at: &[u8], stat: &Statx) -> Result<Seen, Error> {
             stat.stx_uid,
             stat.stx_gid,
         ),
-        xattrs,
-    })
+    }
 }

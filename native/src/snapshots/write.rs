@@ -1,10 +1,8 @@
 //! Writes what a stack of layers shows to a directory.
 
-use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Mutex;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, XattrFlags, linkat, mkdirat};
@@ -12,7 +10,7 @@ use rustix::io::Errno;
 
 use super::clone;
 use super::stack::{Members, Shown, Stack, What};
-use crate::context::{CancelToken, lock};
+use crate::context::CancelToken;
 use crate::error::{Doing, Error};
 use crate::index::path;
 use crate::layer::marks;
@@ -25,7 +23,7 @@ pub enum How {
     Block { opaque: &'static [u8] },
     /// The same for a stack that stands on nothing, where whiteouts have done their work.
     Links,
-    /// Files of its own, of such a stack.
+    /// Files of its own, of such a stack: one for each name. An overlay keeps no names together either, once one of them is written to.
     Copies,
 }
 
@@ -36,10 +34,8 @@ pub fn write(stack: &Stack<'_>, target: &OwnedFd, how: How, cancel: Option<&Canc
         target,
         how,
         cancel,
-        links: Mutex::default(),
     };
-    writer.directory(b"", &stack.root())?;
-    writer.linked()
+    writer.directory(b"", &stack.root())
 }
 
 struct Writer<'a> {
@@ -47,8 +43,6 @@ struct Writer<'a> {
     target: &'a OwnedFd,
     how: How,
     cancel: Option<&'a CancelToken>,
-    /// Names of files that have several: done last, one after the other, as all but the first become links.
-    links: Mutex<BTreeMap<Vec<u8>, (usize, Stat)>>,
 }
 
 impl Writer<'_> {
@@ -78,15 +72,10 @@ impl Writer<'_> {
                 }
                 How::Links | How::Copies => Ok(()),
             },
-            What::Leaf(layer) if self.how == How::Copies && shown.stat.st_nlink > 1 => {
-                lock(&self.links).insert(here, (*layer, shown.stat));
-                Ok(())
-            }
             What::Leaf(layer) => self.leaf(*layer, &here, &shown.stat),
             What::Directory(members) => {
                 mkdirat(target, OsStr::from_bytes(name), Mode::RWXU).doing(|| doing("make", &here))?;
                 self.directory(&here, members)?;
-                // Files of several names come later, and change their directory's time: `linked` sets it again.
                 self.finish(&here, members, &shown.stat)
             }
         }
@@ -123,33 +112,6 @@ impl Writer<'_> {
             && members.opaque
         {
             rustix::fs::fsetxattr(&target, opaque, b"y", XattrFlags::empty()).doing(|| doing("mark", at))?;
-        }
-        Ok(())
-    }
-
-    fn linked(&self) -> Result<(), Error> {
-        let links = std::mem::take(&mut *lock(&self.links));
-        let mut first: HashMap<(u64, u64), Vec<u8>> = HashMap::new();
-        for (at, (layer, stat)) in links {
-            self.check()?;
-            let (parent, name) = path::split(&at);
-            let target = self.open(parent)?;
-            let before = rustix::fs::fstat(&target).doing(|| doing("stat", parent))?;
-            match first.get(&(stat.st_dev, stat.st_ino)) {
-                Some(other) => {
-                    let (other_parent, other_name) = path::split(other);
-                    let (from, to) = (OsStr::from_bytes(other_name), OsStr::from_bytes(name));
-                    linkat(self.open(other_parent)?, from, &target, to, AtFlags::empty())
-                        .doing(|| doing("link", &at))?;
-                }
-                None => {
-                    self.leaf(layer, &at, &stat)?;
-                    first.insert((stat.st_dev, stat.st_ino), at.clone());
-                }
-            }
-            if !parent.is_empty() {
-                clone::set_times(&target, &before).doing(|| doing("set the time of", parent))?;
-            }
         }
         Ok(())
     }
