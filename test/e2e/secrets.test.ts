@@ -73,7 +73,8 @@ for (const mode of modes) {
       ['base64', '(printf x; cat /run/secrets/token) | base64 >/b64', /"\/b64" holds the secret "token" as base64/],
       ['the target of a link', 'ln -s "/x/$TOKEN" /link', /target .* of "\/link" holds/],
     ] as const) {
-      test(`a RUN cannot keep it in ${what}`, async () => {
+      // Both ways in which layers are made on disk are seen with the first.
+      test(`a RUN cannot keep it in ${what}`, { skip: mode.name === 'rootless' && what !== 'a copy' }, async () => {
         refused(await build([`${mount},env=TOKEN,target=/run/secrets/token ${script}`, 'RUN rm -rf /copy /d']), place);
       });
     }
@@ -84,6 +85,15 @@ for (const mode of modes) {
       assert.match(messageOf(built), /^SECRET_LEAKED: .*the name .* of "\/\*\*\*.txt" holds the secret "plain"/);
       assert.ok(!built.stderr.includes('hunter22'));
       assert.deepEqual(foundIn(cooper.root, ['hunter22-plain']), []);
+      // As people see it: the error with its source line, and what --debug-log adds.
+      await writeFile(
+        join(cooper.directory, 'context/Dockerfile'),
+        `FROM ${base}\nRUN --mount=type=secret,id=plain touch "/hunter22-plain"\n`,
+      );
+      const shown = await cooper.run(['build', '--debug-log', ...keys, join(cooper.directory, 'context')]);
+      assert.match(shown.stderr, /\[SECRET_LEAKED\]\n +2 \| RUN --mount=type=secret,id=plain touch "\/\*\*\*"\n/);
+      assert.match(shown.stderr, / at .*\n/);
+      assert.ok(!shown.stderr.includes('hunter22'), shown.stderr);
     });
 
     test('a step that reads it and keeps nothing leaves nothing; its file is in memory, and for its owner alone', async () => {
