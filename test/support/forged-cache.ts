@@ -1,0 +1,35 @@
+import { writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { type ArtifactMount, encodeArtifact } from '../../src/cache-mounts/artifact.ts';
+import { type DiffID, type Digest, digestOf, hexOf } from '../../src/oci/digest.ts';
+import { tarOf } from './tar.ts';
+
+/** A tar of a cache mount, and what an artifact is to say of it. */
+export interface ForgedMount {
+  readonly id: string;
+  readonly tar: Buffer;
+  /** What is wrong: the digest of the uncompressed tar, or the bytes of the blob. */
+  readonly wrong?: 'diffID' | 'blob';
+}
+
+/** Writes an archive of cache mounts as somebody else might. Every document in it is well formed. */
+export async function forgeCache(path: string, mounts: readonly ForgedMount[]): Promise<void> {
+  const blobs = new Map<Digest, Buffer>();
+  const forged = mounts.map(({ id, tar, wrong }): ArtifactMount => {
+    const bytes = gzipSync(tar);
+    const digest = digestOf(bytes);
+    blobs.set(digest, wrong === 'blob' ? Buffer.alloc(bytes.length, 1) : bytes);
+    const diffID = digestOf(wrong === 'diffID' ? 'another' : tar) as string as DiffID;
+    const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+    return { id, layers: [{ diffID, descriptor: { mediaType, digest, size: bytes.length } }] };
+  });
+  const { manifest, config } = encodeArtifact(forged);
+  for (const { descriptor, bytes } of [manifest, config]) blobs.set(descriptor.digest, bytes);
+  const index = { schemaVersion: 2, manifests: [manifest.descriptor] };
+  const files = [...blobs].map(([digest, bytes]) => ({ name: `blobs/sha256/${hexOf(digest)}`, text: bytes }));
+  const archive = await tarOf(
+    { name: 'index.json', text: JSON.stringify(index) },
+    ...(files as unknown as { name: string; text: string }[]),
+  );
+  await writeFile(path, archive);
+}
