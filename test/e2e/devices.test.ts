@@ -169,6 +169,17 @@ for (const mode of modes) {
       assert.match(await bad('zero'), /needs absolute paths/);
     });
 
+    test('/dev is mounted as Docker mounts it', async () => {
+      const script =
+        'sh -c "cp /bin/busybox /dev/busybox && /dev/busybox echo executed; grep -E \' /dev(/shm)? \' /proc/self/mountinfo | cut -d \\  -f 5,6"';
+      const [executed, ...mounts] = outputOf(await build('', script))
+        .trim()
+        .split('\n');
+      assert.equal(executed, 'executed');
+      assert.match(mounts.find((line) => line.startsWith('/dev ')) ?? '', /^\/dev rw,nosuid,nodev$/);
+      assert.match(mounts.find((line) => line.startsWith('/dev/shm ')) ?? '', /^\/dev\/shm rw,nosuid,nodev,noexec,relatime$/);
+    });
+
     test("a container cannot change the machine's node", { skip: mode.name === 'rootless' && 'nobody there owns it' }, async () => {
       const before = await stat(zero);
       const script = 'chmod 666 /dev/other && chown 5:6 /dev/other && stat -c "%a %u:%g" /dev/other';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
@@ -53,7 +54,8 @@ ${path}
   {
     name: '/dev has the standard nodes only',
     script: 'ls /dev | tr "\\n" " "',
-    want: 'core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ',
+    // As runc has it, which names the kernel's memory where there is such a file.
+    want: `${existsSync('/proc/kcore') ? 'core ' : ''}fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero `,
   },
   { name: 'they work', script: 'head -c2 /dev/zero | wc -c; head -c2 /dev/urandom | wc -c; echo x >/dev/null', want: '2\n2\n' },
   { name: 'the first process has nothing open outside', script: 'ls /proc/1/root /proc/1/cwd/../.. | grep -c canary', want: '0\n' },

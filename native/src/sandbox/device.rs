@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, makedev, mkdirat, mknodat, openat,
-    symlinkat,
+    statat, symlinkat,
 };
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
@@ -70,9 +70,12 @@ impl Devices {
         } else {
             plain | MountAttrFlags::MOUNT_ATTR_NODEV
         };
-        let directory =
-            filesystem("tmpfs", &options, harmless | MountAttrFlags::MOUNT_ATTR_STRICTATIME).doing(doing)?;
-        for (name, target) in LINKS {
+        // What lies in /dev itself may be executed, as in Docker: /dev/zero is mapped so by programs that make code.
+        let executable = harmless - MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
+        let directory = filesystem("tmpfs", &options, executable).doing(doing)?;
+        // Where the kernel has no image of its memory, runc makes no name for it either.
+        let there = |name: &str| name != "core" || statat(CWD, "/proc/kcore", AtFlags::empty()).is_ok();
+        for (name, target) in LINKS.into_iter().filter(|(name, _)| there(name)) {
             symlinkat(target, &directory, name).doing(doing)?;
         }
         for (name, ..) in NODES {
@@ -174,7 +177,7 @@ fn make_nodes(staging: &str) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>>
 
 /// The nodes on a detached filesystem of their own, which is the machine's: on one that was made in a user namespace none can be opened.
 pub fn make_folder(owner: u32) -> rustix::io::Result<OwnedFd> {
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID;
     let folder = filesystem("tmpfs", &[("mode", Some("755")), ("size", Some("0"))], attributes)?;
     let (uid, gid) = (Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)));
     for (name, major, minor) in NODES {

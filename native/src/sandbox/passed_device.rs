@@ -17,7 +17,7 @@ use super::target::Root;
 use super::user::User;
 
 /// What hangs on a device's mount, whoever made it.
-pub const ATTRIBUTES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+pub const ATTRIBUTES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
 /// Adds a mount for each device. As root the container has nodes of its own, so that what it does to their mode or owner changes nobody
 /// else's; in a user namespace none can be made, and the machine's are shown.
