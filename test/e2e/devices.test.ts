@@ -180,6 +180,14 @@ for (const mode of modes) {
       assert.match(mounts.find((line) => line.startsWith('/dev/shm ')) ?? '', /^\/dev\/shm rw,nosuid,nodev,noexec,relatime$/);
     });
 
+    test('in a user namespace of its own the nodes are its own, too', { skip: mode.name === 'rootless' && 'it has one' }, async () => {
+      const script = `stat -c %u:%g /dev/other; chown 5 /dev/other && ${read('/dev/other')}`;
+      const run = (...args: string[]): Promise<string> => cooper.ok(['run', '--rm', '--userns=auto', ...args]);
+      assert.equal(await run('--device', `${zero}:/dev/other`, 'device', 'sh', '-c', script), '0:0\n 00 00 00\n');
+      const user = ['--user', '7', '--cdi-spec-dir', 'cdi', '--device', 'example.com/test=a'];
+      assert.equal(await run(...user, 'device', 'stat', '-c', '%u', '/dev/cdi-a'), '7\n');
+    });
+
     test("a container cannot change the machine's node", { skip: mode.name === 'rootless' && 'nobody there owns it' }, async () => {
       const before = await stat(zero);
       const script = 'chmod 666 /dev/other && chown 5:6 /dev/other && stat -c "%a %u:%g" /dev/other';

@@ -71,7 +71,7 @@ impl Devices {
             plain | MountAttrFlags::MOUNT_ATTR_NODEV
         };
         // What lies in /dev itself may be executed, as in Docker: /dev/zero is mapped so by programs that make code.
-        let executable = harmless - MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
+        let executable = (harmless - MountAttrFlags::MOUNT_ATTR_NOEXEC) | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
         let directory = filesystem("tmpfs", &options, executable).doing(doing)?;
         // Where the kernel has no image of its memory, runc makes no name for it either.
         let there = |name: &str| name != "core" || statat(CWD, "/proc/kcore", AtFlags::empty()).is_ok();

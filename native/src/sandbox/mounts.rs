@@ -152,7 +152,8 @@ pub fn prepare<'a>(
         for device in devices {
             check_target(&clean(&device.path))?;
         }
-        passed_device::prepare(session, devices, &mut prepared.descriptors, &mut prepared.list)?;
+        let shifted = prepared.is_shifted();
+        passed_device::prepare(session, devices, &mut prepared.descriptors, &mut prepared.list, shifted)?;
     }
     // Stable: of two mounts at one place the later one is seen.
     prepared.list.sort_by_key(|mount| mount.target.matches('/').count());

@@ -10,6 +10,7 @@ use crate::error::{Doing, Error};
 use crate::protocol::SandboxDevice;
 use crate::session::Session;
 
+use super::idmap;
 use super::mounts::clean;
 use super::root::{copy, filesystem};
 use super::spec::{self, Mount, Spec};
@@ -19,13 +20,14 @@ use super::user::User;
 /// What hangs on a device's mount, whoever made it.
 pub const ATTRIBUTES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 
-/// Adds a mount for each device. As root the container has nodes of its own, so that what it does to their mode or owner changes nobody
+/// Adds a mount for each device; `shifted` where the container's ids are others on the machine. As root the container has nodes of its own, so that what it does to their mode or owner changes nobody
 /// else's; in a user namespace none can be made, and the machine's are shown.
 pub fn prepare(
     session: &Session,
     devices: &[SandboxDevice],
     descriptors: &mut Vec<OwnedFd>,
     list: &mut Vec<Mount>,
+    shifted: bool,
 ) -> Result<(), Error> {
     let mut folder = None;
     for (place, device) in devices.iter().enumerate() {
@@ -55,7 +57,7 @@ pub fn prepare(
                 owner = spec::Device::OfUser;
             }
             let name = place.to_string();
-            make_node(&descriptors[descriptor], &name, device, &stat).doing(doing)?;
+            make_node(&descriptors[descriptor], &name, device, &stat, shifted).doing(doing)?;
             (descriptor, Some(format!("/{name}")))
         };
         list.push(Mount {
@@ -70,7 +72,14 @@ pub fn prepare(
 }
 
 /// As the machine has it, where nothing else was said.
-fn make_node(folder: &OwnedFd, name: &str, device: &SandboxDevice, stat: &Stat) -> rustix::io::Result<()> {
+fn make_node(
+    folder: &OwnedFd,
+    name: &str,
+    device: &SandboxDevice,
+    stat: &Stat,
+    shifted: bool,
+) -> rustix::io::Result<()> {
+    let id = |id: u32| if shifted { idmap::shifted(id) } else { id };
     let kind = FileType::from_raw_mode(stat.st_mode);
     let mode = Mode::from_raw_mode(device.mode.unwrap_or(stat.st_mode) & 0o777);
     mknodat(folder, name, kind, mode, stat.st_rdev)?;
@@ -78,8 +87,8 @@ fn make_node(folder: &OwnedFd, name: &str, device: &SandboxDevice, stat: &Stat) 
     chownat(
         folder,
         name,
-        Some(Uid::from_raw(uid)),
-        Some(Gid::from_raw(gid)),
+        Some(Uid::from_raw(id(uid))),
+        Some(Gid::from_raw(id(gid))),
         AtFlags::SYMLINK_NOFOLLOW,
     )?;
     // The umask has taken some of it.

@@ -46,6 +46,9 @@ pub fn check(params: &SandboxParams, security: &mut Security, request: &RequestC
             "copy what the container needs into the image",
         );
     }
+    if params.devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
+        return refuse("a device", "run cooper with CAP_SYS_ADMIN");
+    }
     if params.tty.is_some() {
         return refuse("a terminal", "leave --tty out");
     }
