@@ -16,6 +16,9 @@ import { memoryOf, runError, stepOf } from './run-error.ts';
 /** Source: BuildKit, executor/oci, `defaultHostname`. */
 const defaultHostname = 'buildkitsandbox';
 
+/** Steps that may run before their parents are packed. */
+const mostUnpacked = 64;
+
 /** RUN. */
 export function execOp(vertex: Vertex<Spec>, spec: ExecSpec, context: ExecuteContext): Op<Result> {
   const own = [...execFields(spec, context), ...resourceFields(context.resources)];
@@ -100,6 +103,8 @@ async function execute(
   signal: AbortSignal,
 ): Promise<Ran> {
   const { worker, layers } = context;
+  // Packing may fall behind: only layers with a diffID are mounted in blocks, and the kernel takes so many without.
+  await asFilesystem(inputs[0]).layers.at(-mostUnpacked)?.packed;
   const root = chainOf(asFilesystem(inputs[0]));
   const sources = await Promise.all(inputs.slice(1).map((input) => readySource(input, signal)));
   const chains = [root, ...sources.flatMap((source) => (source.kind === 'chain' ? [source.chain] : []))];

@@ -16,6 +16,8 @@ export interface SourceResult {
 export interface Filesystem {
   readonly kind: 'filesystem';
   readonly layers: readonly Layer[];
+  /** What it was stacked on: its name is part of this one's. */
+  readonly below?: Filesystem;
 }
 
 /** The tar of no entries at all: two blocks of zeros. Such a layer is not mounted. */
@@ -55,6 +57,7 @@ export const scratch: Filesystem = { kind: 'filesystem', layers: [] };
 export const stack = (parent: Filesystem, ...layers: readonly Layer[]): Filesystem => ({
   kind: 'filesystem',
   layers: [...parent.layers, ...layers],
+  below: parent,
 });
 
 /** The layers as the worker takes them. Empty ones are left out, so that chains with and without them are one. */
@@ -65,10 +68,21 @@ export const allPacked = async ({ layers }: Filesystem): Promise<void> => {
   await Promise.all(layers.map((layer) => layer.packed));
 };
 
-/** The name of a packed filesystem. */
+const names = new WeakMap<Filesystem, ChainID | 'scratch'>();
+
+/** The name of a packed filesystem. Each is made of the one below, once: a Dockerfile may have thousands of steps. */
 export function nameOf(filesystem: Filesystem): ChainID | 'scratch' {
-  const [base, ...rest] = filesystem.layers.map((layer) => layer.diffID).filter((diffID) => diffID !== emptyDiffID);
-  return base ? chainID([base, ...rest]) : 'scratch';
+  const unnamed: Filesystem[] = [];
+  let at: Filesystem | undefined = filesystem;
+  for (; at && !names.has(at); at = at.below) unnamed.push(at);
+  let name = (at && names.get(at)) ?? 'scratch';
+  for (const each of unnamed.reverse()) {
+    for (const { diffID } of each.layers.slice(each.below?.layers.length ?? 0)) {
+      if (diffID !== emptyDiffID) name = name === 'scratch' ? chainID([diffID]) : chainID([name as string as DiffID, diffID]);
+    }
+    names.set(each, name);
+  }
+  return name;
 }
 
 /** A vertex's input that must be a filesystem; anything else is a defect of the planner. */
