@@ -16,6 +16,8 @@ const LEAF: &str = "cooper.self";
 #[derive(Debug, PartialEq, Eq)]
 pub struct Base {
     pub path: PathBuf,
+    /// Cgroups above it that have to give the controllers too, from the root on.
+    pub above: Vec<PathBuf>,
     /// Controllers to be given to children.
     pub enable: Vec<String>,
     /// A child that the processes in it, all of them ours, have to move to.
@@ -32,6 +34,7 @@ pub fn choose(hierarchy: &Hierarchy, needed: &[&str]) -> Result<Base, String> {
         may_change(own, &[])?;
         return Ok(Base {
             path: own.to_owned(),
+            above: Vec::new(),
             enable: Vec::new(),
             leaf: None,
         });
@@ -45,6 +48,7 @@ pub fn choose(hierarchy: &Hierarchy, needed: &[&str]) -> Result<Base, String> {
             Ok(enable) if enable.is_empty() || !has_processes(path) => {
                 return Ok(Base {
                     path: path.to_owned(),
+                    above: Vec::new(),
                     enable,
                     leaf: None,
                 });
@@ -56,10 +60,34 @@ pub fn choose(hierarchy: &Hierarchy, needed: &[&str]) -> Result<Base, String> {
     match check(own, needed) {
         Ok(enable) if all_ours(own) || own == hierarchy.mount => Ok(Base {
             path: own.to_owned(),
+            above: Vec::new(),
             enable,
             leaf: Some(own.join(LEAF)),
         }),
         _ => Err(reasons.join("; ")),
+    }
+}
+
+/// The one that was asked for. It need not be there yet, so nothing is known of it.
+pub fn given(hierarchy: &Hierarchy, path: PathBuf, needed: &[&str]) -> Base {
+    let is_shared = hierarchy.version == Version::V2;
+    let mut above: Vec<_> = path
+        .ancestors()
+        .skip(1)
+        .take_while(|each| each.starts_with(&hierarchy.mount))
+        .map(Path::to_owned)
+        .collect();
+    above.reverse();
+    let enable = needed
+        .iter()
+        .filter(|_| is_shared)
+        .map(|&name| name.to_owned())
+        .collect();
+    Base {
+        path,
+        above,
+        enable,
+        leaf: None,
     }
 }
 

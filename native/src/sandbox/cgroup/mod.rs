@@ -89,15 +89,7 @@ fn plan(hierarchies: &[Hierarchy], limits: &Limits, parent: Option<&str>) -> Res
             // Everything in it is to be counted there, so each tree has it.
             Some(parent) if !here.is_empty() || hierarchy.own.is_some() => {
                 let path = below(&hierarchy.mount, parent)?;
-                planned.push((
-                    Base {
-                        path,
-                        enable: Vec::new(),
-                        leaf: None,
-                    },
-                    hierarchy.version,
-                    here,
-                ));
+                planned.push((base::given(hierarchy, path, &here), hierarchy.version, here));
             }
             None if !here.is_empty() => planned.push((base::choose(hierarchy, &here)?, hierarchy.version, here)),
             _ => {}
@@ -136,7 +128,9 @@ impl Group {
         if let Some(leaf) = &base.leaf {
             make_room(&base.path, leaf)?;
         }
-        enable(&base.path, &base.enable)?;
+        for path in base.above.iter().chain([&base.path]) {
+            enable(path, &base.enable)?;
+        }
         let directory = base.path.join(name);
         self.make_directory(session, directory.clone())?;
         if version == Version::V1 {
@@ -216,11 +210,17 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
 }
 
+/// What is given already is left alone: it may be somebody else's to give.
 fn enable(path: &Path, controllers: &[String]) -> Result<(), String> {
     let file = path.join("cgroup.subtree_control");
-    controllers
+    let given = fs::read_to_string(&file).unwrap_or_default();
+    let lacking = controllers
         .iter()
-        .try_for_each(|name| write(&file, &format!("+{name}")).map_err(|error| told("write", &file, &error)))
+        .filter(|name| !given.split_whitespace().any(|word| word == **name));
+    for name in lacking {
+        write(&file, &format!("+{name}")).map_err(|error| told("write", &file, &error))?;
+    }
+    Ok(())
 }
 
 /// Moves all processes of a cgroup to a child of it. New ones may appear while we do.
@@ -315,4 +315,108 @@ pub fn enter<'a>(entrances: impl Iterator<Item = &'a OwnedFd>) -> Result<(), Err
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    struct Sleeper(Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// A cgroup that looks to us like the root of a container's namespace, below the one that we are in.
+    fn top() -> Option<(Hierarchy, String)> {
+        let found = hierarchy::find(Path::new("/proc/self")).ok()?;
+        let own = found.into_iter().find(|tree| tree.version == Version::V2)?.own?;
+        let top = own.join(format!(
+            "cooper-test-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        fs::create_dir(&top).ok()?;
+        let controllers = fs::read_to_string(top.join("cgroup.controllers")).ok()?;
+        let Some(controller) = controllers.split_whitespace().next() else {
+            fs::remove_dir(&top).unwrap();
+            return None;
+        };
+        let hierarchy = Hierarchy {
+            version: Version::V2,
+            controllers: Vec::new(),
+            mount: top.clone(),
+            own: Some(top),
+        };
+        Some((hierarchy, controller.to_owned()))
+    }
+
+    #[test]
+    fn version_2_gets_room_made_and_everything_goes_again() {
+        let Some((hierarchy, controller)) = top() else {
+            eprintln!("skipped: no cgroup of version 2 with a controller can be made here");
+            return;
+        };
+        let top = hierarchy.mount.clone();
+        let sleeper = Sleeper(Command::new("sleep").arg("100000").spawn().unwrap());
+        let process = sleeper.0.id().to_string();
+        write(&top.join("cgroup.procs"), &process).unwrap();
+        let base = base::choose(&hierarchy, &[&controller]).unwrap();
+        let leaf = base.leaf.clone().unwrap();
+        assert_eq!(base.enable, [controller.as_str()]);
+        enable(&top, &base.enable).expect_err("the kernel lets no cgroup with processes give controllers away");
+        make_room(&top, &leaf).unwrap();
+        enable(&top, &base.enable).unwrap();
+        let group = top.join("group");
+        fs::create_dir(&group).unwrap();
+        write(&group.join("cgroup.procs"), &process).unwrap();
+        assert!(
+            fs::read_to_string(group.join("cgroup.controllers"))
+                .unwrap()
+                .contains(&controller)
+        );
+        // Its process is killed for that.
+        sweep::remove(&group).unwrap();
+        assert!(!group.exists());
+        sweep::remove(&top).unwrap();
+        assert!(!top.exists());
+        drop(sleeper);
+    }
+
+    #[test]
+    fn a_parent_that_was_asked_for_gets_the_controllers_from_the_root_on() {
+        let Some((hierarchy, controller)) = top() else {
+            eprintln!("skipped: no cgroup of version 2 with a controller can be made here");
+            return;
+        };
+        let parent = hierarchy.mount.join("ci/builds");
+        fs::create_dir_all(&parent).unwrap();
+        let base = base::given(&hierarchy, parent.clone(), &[&controller]);
+        for path in base.above.iter().chain([&base.path]) {
+            enable(path, &base.enable).unwrap();
+        }
+        assert!(
+            fs::read_to_string(parent.join("cgroup.subtree_control"))
+                .unwrap()
+                .contains(&controller)
+        );
+        sweep::remove(&hierarchy.mount).unwrap();
+    }
+
+    #[test]
+    fn a_parent_stays_within_the_tree() {
+        let mount = Path::new("/sys/fs/cgroup");
+        for (parent, want) in [
+            ("/ci//builds/", Some("/sys/fs/cgroup/ci/builds")),
+            ("ci/./x", Some("/sys/fs/cgroup/ci/x")),
+            ("/ci/../..", None),
+        ] {
+            assert_eq!(below(mount, parent).ok().as_deref(), want.map(Path::new), "{parent}");
+        }
+    }
 }
