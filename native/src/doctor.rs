@@ -77,6 +77,12 @@ fn snapshots(session: &Session) -> DoctorCheck {
     match session.snapshotter {
         Snapshotter::Overlay => check("snapshots", CheckState::Ok, "overlay", None),
         Snapshotter::OverlayUserxattr => check("snapshots", CheckState::Ok, "overlay with userxattr", None),
+        Snapshotter::FuseOverlayfs => check(
+            "snapshots",
+            CheckState::Degraded,
+            "fuse-overlayfs: every access to a file costs more than with the kernel's overlay",
+            None,
+        ),
         Snapshotter::Copy => check(
             "snapshots",
             CheckState::Degraded,

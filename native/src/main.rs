@@ -8,6 +8,7 @@ mod digest;
 mod doctor;
 mod error;
 mod export;
+mod fuse;
 #[cfg(test)]
 mod golden;
 mod handle;

@@ -15,6 +15,7 @@ use rustix::mount::{
 use crate::context::lock;
 use crate::digest::LayerRef;
 use crate::error::{Doing, Error};
+use crate::fuse;
 use crate::protocol::Snapshotter;
 use crate::sandbox::idmap::Idmap;
 use crate::session::{DIRECTORY, Session, Snapshot};
@@ -130,6 +131,9 @@ pub struct Parts<'a> {
 const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
 
 pub fn mount(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
+    if parts.snapshotter == Snapshotter::FuseOverlayfs {
+        return fuse::mount(parts);
+    }
     let doing = || "mount an overlay";
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
     fsconfig_set_string(overlay.as_fd(), "source", "cooper").doing(doing)?;

@@ -407,6 +407,7 @@ impl Mode {
 pub enum Snapshotter {
     Overlay,
     OverlayUserxattr,
+    FuseOverlayfs,
     /// No overlay: a step has a directory of its own, and what changed is found by comparing.
     Copy,
     None,

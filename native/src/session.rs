@@ -160,6 +160,7 @@ impl Session {
     pub fn overlay_xattr_prefix(&self) -> &'static str {
         match self.snapshotter {
             Snapshotter::OverlayUserxattr => "user.overlay.",
+            Snapshotter::FuseOverlayfs => "user.fuseoverlayfs.",
             Snapshotter::Copy => "user.cooper.",
             Snapshotter::Overlay | Snapshotter::None => "trusted.overlay.",
         }
@@ -169,6 +170,7 @@ impl Session {
     pub fn opaque_mark(&self) -> &'static [u8] {
         match self.overlay_xattr_prefix() {
             "user.overlay." => b"user.overlay.opaque",
+            "user.fuseoverlayfs." => b"user.fuseoverlayfs.opaque",
             "user.cooper." => marks::OWN_OPAQUE,
             _ => b"trusted.overlay.opaque",
         }

@@ -25,13 +25,13 @@ pub fn find(
     let all = candidates(mode);
     let asked = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty());
     if let Some(asked) = &asked
-        && !["overlay", "copy"].contains(&asked.as_str())
+        && !["overlay", "fuse-overlayfs", "copy"].contains(&asked.as_str())
     {
         return Err(Error::user(
             "ARG_INVALID",
             format!("{VARIABLE} is \"{asked}\", which is no snapshotter"),
         )
-        .hint("one of \"overlay\", \"copy\""));
+        .hint("one of \"overlay\", \"fuse-overlayfs\", \"copy\""));
     }
     for &snapshotter in all
         .iter()
@@ -60,6 +60,7 @@ pub fn find(
 fn name(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Overlay | Snapshotter::OverlayUserxattr => "overlay",
+        Snapshotter::FuseOverlayfs => "fuse-overlayfs",
         Snapshotter::Copy => "copy",
         Snapshotter::None => "none",
     }
@@ -67,8 +68,12 @@ fn name(snapshotter: Snapshotter) -> &'static str {
 
 fn candidates(mode: Mode) -> &'static [Snapshotter] {
     match mode {
-        Mode::Root => &[Snapshotter::Overlay, Snapshotter::Copy],
-        Mode::Pod | Mode::Rootless | Mode::SingleId => &[Snapshotter::OverlayUserxattr, Snapshotter::Copy],
+        Mode::Root => &[Snapshotter::Overlay, Snapshotter::FuseOverlayfs, Snapshotter::Copy],
+        Mode::Pod | Mode::Rootless | Mode::SingleId => &[
+            Snapshotter::OverlayUserxattr,
+            Snapshotter::FuseOverlayfs,
+            Snapshotter::Copy,
+        ],
         Mode::Chroot => &[Snapshotter::Copy],
         Mode::Unprivileged => &[],
     }

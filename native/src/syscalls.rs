@@ -221,6 +221,17 @@ pub fn unshare(namespaces: rustix::thread::UnshareFlags) -> rustix::io::Result<(
     unsafe { rustix::thread::unshare_unsafe(namespaces) }
 }
 
+/// The child will be killed when the thread that starts it ends, as it does when the process is killed.
+pub fn die_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    let tie = || {
+        // SAFETY: one call of the kernel, which touches no memory: it may be made between fork and exec.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into()).map(drop)
+    };
+    // SAFETY: `tie` allocates nothing and takes no lock.
+    unsafe { command.pre_exec(tie) };
+}
+
 /// Closes stdin and stdout, for a process that only waits: whoever is at their other ends must not wait for it.
 pub fn close_stdio() {
     for number in [0, 1] {

@@ -245,7 +245,7 @@ export interface Requests {
       mode: 'root' | 'pod' | 'rootless' | 'single-id' | 'chroot' | 'unprivileged';
       /** Why not the rung above. */
       reason: string;
-      snapshotter: 'overlay' | 'overlay-userxattr' | 'copy' | 'none';
+      snapshotter: 'overlay' | 'overlay-userxattr' | 'fuse-overlayfs' | 'copy' | 'none';
       /** The rungs that were tried and refused, the highest first. */
       downgrades: readonly Downgrade[];
     };

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { busyboxBase, pushBase } from '../support/bases.ts';
 import { type Cooper, makeCooper } from '../support/cooper.ts';
 import { lastLayer } from '../support/layer-entries.ts';
+import { descendants, gone } from '../support/processes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { whyNotRootless } from '../support/rootless.ts';
 import { type Situation, situations } from '../support/situations.ts';
@@ -17,6 +18,7 @@ const reason = await whyNotRootless();
 const downgrades: Readonly<Record<keyof typeof situations, readonly (readonly [string, RegExp])[]>> = {
   root: [],
   rootless: [['root', /not root/]],
+  fuse: [['root', /not root/]],
   stranger: [
     ['root', /not root/],
     ['rootless', /no range of 65536 ids/],
@@ -152,6 +154,46 @@ for (const key of ['coveredProc', 'coveredPod'] as const) {
     assert.equal(proc.state, 'degraded');
   });
 }
+
+describe('fuse-overlayfs', { concurrency: false, skip: reason ?? false }, () => {
+  for (const key of ['root', 'fuse'] as const) {
+    test(`${situations[key].name}: the image is the same, and a killed worker leaves no process`, async () => {
+      await using installation = await situations[key].install();
+      const env = { COOPER_SNAPSHOTTER: 'fuse-overlayfs' };
+      await using cooper = await makeCooper({ ...installation, env: { ...installation.env, ...env } });
+      await using registry = await startRegistry();
+      const base = await pushBase(await busyboxBase(), registry, 'busybox');
+      const context = await cooper.context('fuse', { Dockerfile: fuseFile(base) });
+      const { digest } = await cooper.built([...flags, '-t', 'image', context]);
+      const report = JSON.parse(await cooper.ok(['doctor', '--json']));
+      assert.equal(report.snapshotter, 'fuse-overlayfs');
+      assert.equal(await cooper.ok(['run', '--rm', 'image', 'cat', '/seen']), 'new\n/home\n');
+      await using plain = await makeCooper();
+      const usual = await plain.built([...flags, await plain.context('fuse', { Dockerfile: fuseFile(base) })]);
+      assert.equal(digest, usual.digest);
+      const running = cooper.start(['run', '--rm', 'image', 'sh', '-c', 'echo begun; sleep 60']);
+      await running.says('begun');
+      // The children of the shell's, or of setpriv's: all that this command has started.
+      const started = descendants(running.pid);
+      assert.ok(started.some(({ name }) => name.startsWith('fuse-overlayfs')));
+      await running.stop('SIGKILL');
+      await gone(started);
+    });
+  }
+});
+
+/** Whiteouts, an opaque directory, a copied-up file, hard links and the owners of them all. */
+const fuseFile = (base: string): string => `FROM ${base}
+RUN <<END
+  set -e
+  rm /bin/ping
+  rm -r /home/user && mkdir /home/user && echo new >/home/user/new
+  chmod 600 /etc/passwd
+  ln /etc/group /etc/other && chown 5:6 /etc/other
+  mkfifo /pipe
+END
+RUN (ls /home/user; ls -d /home) >/seen && chmod 644 /etc/passwd && rm -r /home/user
+`;
 
 const userSees = '1000\n1000\n1000 50\n1000:1000\n1000:1000\n1000:1000\n1000:50\n';
 const rootSees = '/by-root 1000:50\n/srv/a.txt 1000:50\n/var/lib/app/in 33:44\n/link 7:8\n/home/user 1000:1000\n';

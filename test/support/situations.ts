@@ -32,6 +32,11 @@ const plainContainer = ['setpriv', `--bounding-set=${dockerCapabilities.join(','
 /** Runs a script of the shell in a mount namespace of its own, as root, before the command. */
 export const afterMounts = (script: string): string[] => ['unshare', '--mount', 'sh', '-ec', `${script}; exec "$@"`, 'sh'];
 
+/** /dev/fuse as normal systems have it: for all. */
+const openFuse = afterMounts(
+  'cd /dev/shm; mount -t tmpfs none .; cd .; mknod fuse c 10 229; chmod 666 fuse; mount --bind fuse /dev/fuse; cd /; umount /dev/shm',
+);
+
 /** A user namespace with a range of ids of its own and, as in a pod, mounts of its own. */
 const podNamespaces = ['unshare', '--user', '--map-auto', '--map-root-user', '--mount'];
 
@@ -66,6 +71,11 @@ export const situations = {
     name: 'a user to whom namespaces are refused',
     mode: 'unprivileged',
     install: () => within(installFor(stranger, { tun: false }), refusing()),
+  },
+  fuse: {
+    name: 'a user with a range, and /dev/fuse for all',
+    mode: 'rootless',
+    install: async () => within(installFor(await testUser()), openFuse),
   },
   noNewPrivileges: {
     name: 'a user with a range under no_new_privs',

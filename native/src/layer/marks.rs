@@ -11,8 +11,13 @@ use rustix::io::Errno;
 use crate::tree::host::open_beneath;
 use crate::tree::xattr;
 
-/// The marks of an opaque directory: as root, in a user namespace, and our own.
-pub const OPAQUE: [&[u8]; 3] = [b"trusted.overlay.opaque", b"user.overlay.opaque", OWN_OPAQUE];
+/// The marks of an opaque directory: as root, in a user namespace, fuse-overlayfs's, and our own.
+pub const OPAQUE: [&[u8]; 4] = [
+    b"trusted.overlay.opaque",
+    b"user.overlay.opaque",
+    b"user.fuseoverlayfs.opaque",
+    OWN_OPAQUE,
+];
 /// No attribute of this name comes from a layer or gets into one (tree/xattr.rs), so no image forges it.
 pub const OWN_OPAQUE: &[u8] = b"user.cooper.opaque";
 /// On an empty file that nobody may open.

@@ -44,12 +44,13 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
+use crate::fuse;
 use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::owner;
 use crate::protocol::{
     Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResizeParams, SandboxResult, SandboxSignalParams,
-    Tty,
+    Snapshotter, Tty,
 };
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::snapshots::root as roots;
@@ -277,6 +278,9 @@ fn commit(
     // Here, before the next step can see a time, and not when it is packed beside that step.
     if let Some(epoch) = params.epoch_seconds {
         epoch::limit_files(&upper.snapshot.fs, epoch)?;
+    }
+    if session.snapshotter == Snapshotter::FuseOverlayfs {
+        fuse::clean(&upper.snapshot.fs)?;
     }
     if let Some(owners) = &outcome.owners {
         owner::mark_new(&upper.snapshot.fs, owners.maker)?;

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// Whether an attribute belongs into a layer.
 pub fn is_kept(name: &[u8]) -> bool {
-    let of_ours = [&b"user.overlay."[..], b"user.cooper."];
+    let of_ours = [&b"user.overlay."[..], b"user.fuseoverlayfs.", b"user.cooper."];
     name == b"security.capability"
         || name.starts_with(b"user.") && !of_ours.iter().any(|prefix| name.starts_with(prefix))
 }
