@@ -234,7 +234,7 @@ export interface Requests {
     params: {
       version: number;
       root: string;
-      /** Default: `auto` where the worker finds it to work. */
+      /** Default: `host`. */
       userns?: UserNamespace;
     };
     result: {
