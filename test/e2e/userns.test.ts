@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { UserNamespace } from '../../src/worker/protocol.ts';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
 import { type Cooper, makeCooper } from '../support/cooper.ts';
 import { outputOf } from '../support/look.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
+import { packageSecrets } from '../support/secrets.ts';
 
 // Containers of root in a user namespace (--userns=auto) must give the same layers as with the machine's ids (--userns=host), byte for byte. The
 // cases of build-cases.test.ts hold in both: COOPER_USERNS says in which they run.
@@ -16,11 +17,13 @@ const withoutTimes = (text: string): string => text.replace(/[A-Z][a-z]{2} [ \d]
 describe('containers of root in a user namespace', { concurrency: false, skip: root ? false : 'not root' }, () => {
   let registry: Registry;
   let busybox: string;
+  let debian: string;
   let cooper: Cooper;
 
   before(async () => {
     registry = await startRegistry();
     busybox = await pushBase(await busyboxBase(), registry, 'busybox');
+    debian = await pushBase(await debianBase(), registry, 'debian');
     cooper = await makeCooper();
   });
 
@@ -108,6 +111,28 @@ describe('containers of root in a user namespace', { concurrency: false, skip: r
     await cooper.context('both', { Dockerfile: lines('host').join('\n') });
     const built = await cooper.built(['--userns=host', context]);
     assert.deepEqual(outputOf(built), '5 6 /both\n8 9 /both/auto\n8 9 /both/host\n');
+  });
+
+  test('a Debian with packages, capabilities of files, access lists and users is the same', async () => {
+    const args = await packageSecrets(cooper);
+    await assertSame(
+      [
+        `FROM ${debian}`,
+        'RUN --mount=type=secret,id=apt,target=/etc/apt/apt.conf.d/90machine apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive \\',
+        '    apt-get install -q -y --no-install-recommends sudo iputils-ping acl libcap2-bin attr >/dev/null 2>&1 && rm -rf /var/lib/apt/lists \\',
+        '    /var/log/* /var/cache/ldconfig /var/cache/apt',
+        'RUN useradd --create-home --uid 70000 someone && groupadd --gid 2000000000 far && usermod -aG far someone && echo someone:x | chpasswd -e',
+        'RUN cp /bin/ls /own && setcap cap_net_raw,cap_net_bind_service=+ep /own && getcap /own "$(command -v ping)" && chown 5:6 /home/someone/.profile',
+        'RUN setfacl -m u:70000:rwx,g:2000000000:r /srv && getfacl -n /srv && setfattr -n user.x -v y /own && getfattr -n user.x /own',
+        'RUN setfattr -n trusted.x -v y /own || echo refused; setfattr -n security.x -v y /own || echo refused; chmod u+s /own',
+        'RUN dpkg-divert --rename --divert /bin/cat.real --add /bin/cat && ln -s cat.real /bin/cat && dpkg --verify sudo iputils-ping',
+        'RUN mkdir /t && mknod /t/n c 1 3 && tar -C / --mtime=@0 -cf /t.tar t && rm -r /t && tar -C / --numeric-owner -xpf /t.tar && ls -ln /t',
+        'RUN ping -c 1 -q 127.0.0.1 | grep received; sudo -u someone ping -c 1 -q 127.0.0.1 | grep -c received; sudo -u someone id',
+        'USER someone',
+        'RUN id -Gn; ping -c 1 -q 127.0.0.1 | grep -c received; /own -d /',
+      ],
+      args,
+    );
   });
 
   test('what COOPER_USERNS and --userns cannot be is said', async () => {
