@@ -47,7 +47,8 @@ export function defineCommand<Options extends object>(table: CommandTable<Option
       return 0;
     }
     checkCount(table, words);
-    return table.run(options, words, caller);
+    using _ = options.debugLog ? (await import('./debug-log.ts')).logSessions(caller) : undefined;
+    return await table.run(options, words, caller);
   };
   return { described: table, help, run };
 }

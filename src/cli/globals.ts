@@ -13,7 +13,11 @@ export interface Globals {
 
 export const globalFlags: readonly Flag<Globals>[] = [
   { name: 'root', value: 'DIR', help: 'where images and caches are kept (or COOPER_ROOT)', set: setRoot },
-  { name: 'debug-log', help: 'say more about errors: stacks and causes', set: sets('debugLog') },
+  {
+    name: 'debug-log',
+    help: 'say how containers are made on this machine and why not otherwise, and more about errors: stacks and causes',
+    set: sets('debugLog'),
+  },
   { name: 'help', short: 'h', help: 'show this', set: sets('help') },
 ];
 

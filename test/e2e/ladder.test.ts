@@ -99,14 +99,16 @@ describe('the ladder', { concurrency: false, skip: reason ?? false }, () => {
       await using installation = await situation.install();
       await using cooper = await makeCooper(installation);
       await t.test('doctor names the rung, and what refused those above', async () => {
-        const report = JSON.parse(await cooper.ok(['doctor', '--json']));
+        const { stdout, stderr } = await cooper.run(['doctor', '--json', '--debug-log']);
+        const report = JSON.parse(stdout) as Report;
         assert.equal(report.mode, situation.mode, JSON.stringify(report.downgrades));
-        const rungs = report.downgrades.map(({ rung }: { rung: string }) => rung);
+        const rungs = report.downgrades.map(({ rung }) => rung);
         assert.deepEqual(
           rungs,
           downgrades[key].map(([rung]) => rung),
         );
-        for (const [at, [, words]] of downgrades[key].entries()) assert.match(report.downgrades[at].reason, words);
+        for (const [at, [, words]] of downgrades[key].entries()) assert.match(report.downgrades[at]?.reason ?? '', words);
+        assertLogged(stderr, report);
       });
       if (builds(situation.mode)) {
         await t.test('the image is root’s, and runs', async () => {
@@ -200,6 +202,19 @@ const rootSees = '/by-root 1000:50\n/srv/a.txt 1000:50\n/var/lib/app/in 33:44\n/
 
 const contextOf = (cooper: Cooper, base: string): Promise<string> =>
   cooper.context('context', { Dockerfile: dockerfile(base), 'a.txt': 'a\n' });
+
+/** What `--debug-log` says is what `doctor` found. */
+function assertLogged(log: string, report: Report): void {
+  assert.match(log, new RegExp(`^debug: store .*: mode ${report.mode}\\b.*, snapshots by ${report.snapshotter}$`, 'm'));
+  assert.match(log, /^debug: user namespace of RUN: /m);
+  for (const { rung, reason } of report.downgrades) assert.ok(log.includes(`debug: not ${rung}: degraded: ${reason}`), log);
+}
+
+interface Report {
+  readonly mode: string;
+  readonly snapshotter: string;
+  readonly downgrades: readonly { readonly rung: string; readonly reason: string }[];
+}
 
 /** What has to work where no container can be had. */
 async function withoutRun(cooper: Cooper, base: string, registry: Registry): Promise<void> {
