@@ -22,6 +22,8 @@ export interface PushOptions {
  */
 export async function pushImage(image: Descriptor, target: Reference, options: PushOptions, signal: AbortSignal): Promise<void> {
   const { store, registry } = options;
+  // It may be refused before anyone waits for it: who does gets that.
+  options.verdict?.catch(() => {});
   if (target.digest !== undefined && target.digest !== image.digest) {
     throw new BuildError('REFERENCE_INVALID', `"${formatReference(target)}" is not the digest of the image, which is "${image.digest}"`, {
       hint: 'push to a tag',

@@ -20,6 +20,8 @@ export class Exchange {
   #credit = initialCredit;
   #creditCame: (() => void) | undefined;
   #done = false;
+  /** Data that the caller has not taken yet: the response is his when he has. */
+  readonly #reading = new Set<Promise<void>>();
 
   constructor(stream: number, send: (kind: FrameKind, payload: Uint8Array) => void, handlers: ExchangeHandlers) {
     if (stream < 1) throw new Error(`stream ${stream} is the connection's own`);
@@ -32,7 +34,7 @@ export class Exchange {
   }
 
   take({ kind, payload }: Frame): void {
-    if (kind === frameKinds.data) void this.#takeData(payload);
+    if (kind === frameKinds.data) this.#read(payload);
     else if (kind === frameKinds.event) this.#handlers.onEvent?.(JSON.parse(payload.toString()) as WorkerEvent);
     else if (kind === frameKinds.credit) this.#addCredit(payload.readUInt32LE(0));
     else if (kind === frameKinds.response) this.#takeResponse(payload);
@@ -51,13 +53,20 @@ export class Exchange {
     this.#done = true;
     this.#creditCame?.();
     if (error) this.#settle.reject(new WorkerRefusal(error));
-    else this.#settle.resolve(result);
+    else void Promise.all(this.#reading).then(() => this.#settle.resolve(result));
+  }
+
+  #read(payload: Buffer): void {
+    const reading = this.#takeData(payload).finally(() => this.#reading.delete(reading));
+    this.#reading.add(reading);
   }
 
   async #takeData(payload: Buffer): Promise<void> {
     try {
       await this.#handlers.onData?.(payload);
     } catch (error) {
+      // After the response too: what the caller could not take is not what he asked for.
+      if (this.#done) this.#settle.reject(asError(error));
       return this.#giveUp(error);
     }
     const credit = Buffer.alloc(4);
@@ -85,7 +94,7 @@ export class Exchange {
   /** Our own side fails: the caller gets that error, and the worker need not go on. */
   #giveUp(error: unknown): void {
     if (this.#done) return;
-    this.fail(error instanceof Error ? error : new Error(String(error)));
+    this.fail(asError(error));
     this.#send(frameKinds.cancel, new Uint8Array());
   }
 
@@ -97,6 +106,8 @@ export class Exchange {
     return some.length;
   }
 }
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
 /** What the worker answered, with its details as hint. A code that we don't know is a defect of ours. */
 export class WorkerRefusal extends BuildError {

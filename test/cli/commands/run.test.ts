@@ -6,7 +6,7 @@ import { runCli } from '../caller.ts';
 for (const { args, status, message } of [
   { args: [], status: 2, message: '"cooper run" needs IMAGE [ARG...] [ARG_INVALID]' },
   { args: ['--rm=false', 'x'], status: 1, message: 'containers that are kept are not there yet [UNSUPPORTED]' },
-  { args: ['-it', 'x', 'sh'], status: 1, message: '"cooper run" does not have "-i" yet [UNSUPPORTED]' },
+  { args: ['-it', 'x', 'sh'], status: 2, message: 'standard input is not a terminal, so the program cannot have it as one [ARG_INVALID]' },
   { args: ['-d', 'x'], status: 2, message: '"cooper run" does not have "-d" yet [UNKNOWN_OPTION]' },
 ] as const) {
   test(`run refuses: ${args.join(' ')}`, async () => {
