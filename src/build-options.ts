@@ -41,7 +41,7 @@ export interface BuildOptions {
   readonly resources?: ResourceOptions;
   /** Authorities that RUN trusts besides the image's. */
   readonly certificates?: CertificatesOption;
-  /** Which ids containers of root have; layers are the same with both. Default: `host`. */
+  /** Which ids containers of root have; layers are the same with both. Default: `auto`. */
   readonly userns?: UserNamespace | undefined;
   /** What a Dockerfile may ask for. */
   readonly allow?: readonly Permission[];

@@ -33,7 +33,7 @@ pub fn hello(slot: &OnceLock<Session>, params: HelloParams) -> Result<HelloResul
         snapshotter: probed.snapshotter,
         downgrades: probed.downgrades.clone(),
     };
-    let session = Session::new(Arc::clone(&store), lease, probed, params.userns.unwrap_or(Userns::Host))?;
+    let session = Session::new(Arc::clone(&store), lease, probed, params.userns.unwrap_or(Userns::Auto))?;
     slot.set(session).map_err(|_| Error::internal("\"hello\" came twice"))?;
     sweep_later(store)?;
     Ok(result)

@@ -10,7 +10,7 @@ export interface UserNamespaceFlag {
 export const usernsFlag: Flag<UserNamespaceFlag> = {
   name: 'userns',
   value: 'MODE',
-  help: "ids of containers, as root: auto (other than the machine's where that works) or host (default; or COOPER_USERNS)",
+  help: "ids of containers, as root: auto (other than the machine's where that works; default) or host (or COOPER_USERNS)",
   set: (options, text) => {
     options.userns = parseUserNamespace(text);
   },

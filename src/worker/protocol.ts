@@ -234,7 +234,7 @@ export interface Requests {
     params: {
       version: number;
       root: string;
-      /** Default: `host`. */
+      /** Default: `auto`. */
       userns?: UserNamespace;
     };
     result: {
