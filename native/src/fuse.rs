@@ -1,24 +1,19 @@
 //! fuse-overlayfs, where the kernel's own overlay is refused: a process for each mount. It ends with its mount, and the mount with the descriptor
 //! that we give; should we die before that, it dies with us.
 
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, fstatfs, openat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, openat, unlinkat};
 use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Doing, Error};
-use crate::layer::marks;
 use crate::overlay::Parts;
-use crate::snapshots::clone::set_times;
 use crate::store::make_directory;
 use crate::{syscalls, userns};
 
@@ -26,8 +21,6 @@ const PROGRAM: &str = "fuse-overlayfs";
 const FUSE_MAGIC: i64 = 0x6573_5546;
 /// To mount; it takes some 10 ms.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// What it puts into an opaque directory besides the mark that it reads.
-const OWN_FILES: [&[u8]; 2] = [b".wh..opq", b".wh..wh..opq"];
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 pub fn mount(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
@@ -133,34 +126,5 @@ fn wait(started: &Started, place: impl Fn() -> Result<OwnedFd, Error>) -> Result
             Error::user("PRIVILEGE_MISSING", format!("\"{PROGRAM}\" mounts nothing: {told}"))
                 .hint("it needs /dev/fuse, readable and writable"),
         );
-    }
-}
-
-/// Takes its own files out of a directory that it has written, so that only marks are left that others read too.
-pub fn clean(directory: &OwnedFd) -> Result<(), Error> {
-    let doing = || "clean a snapshot of fuse-overlayfs";
-    let before = fstat(directory).doing(doing)?;
-    let mut removed = false;
-    for entry in Dir::read_from(directory).doing(doing)? {
-        let entry = entry.doing(doing)?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if OWN_FILES.contains(&name.as_bytes()) {
-            if marks::is_opaque(directory).doing(doing)? {
-                unlinkat(directory, name, AtFlags::empty()).doing(doing)?;
-                removed = true;
-            }
-        } else if !matches!(name.as_bytes(), b"." | b"..") {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            match openat(directory, name, flags, Mode::empty()) {
-                Ok(below) => clean(&below)?,
-                Err(Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => {}
-                Err(error) => return Err(error).doing(doing),
-            }
-        }
-    }
-    if removed {
-        set_times(directory, &before).doing(doing)
-    } else {
-        Ok(())
     }
 }

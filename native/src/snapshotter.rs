@@ -89,6 +89,10 @@ fn attempt(lease: &Lease, snapshotter: Snapshotter) -> Result<(), Error> {
     if snapshotter == Snapshotter::Copy {
         return marks::try_own(&directories[1]).doing(|| "keep extended attributes");
     }
+    if snapshotter == Snapshotter::FuseOverlayfs {
+        // It would take files of its own for them, which nobody else reads.
+        marks::make_whiteout(&directories[1], b"gone", marks::OPAQUE[0]).doing(|| "make a whiteout")?;
+    }
     let upper = Some((directories[1].as_fd(), directories[2].as_fd()));
     let temporary = lease.temporary.as_fd();
     let mount = overlay::mount(&Parts {

@@ -44,7 +44,6 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
-use crate::fuse;
 use crate::layer::epoch;
 use crate::network::Attachment;
 use crate::owner;
@@ -53,7 +52,7 @@ use crate::protocol::{
     Snapshotter, Tty,
 };
 use crate::session::{Session, Snapshot, SnapshotState};
-use crate::snapshots::root as roots;
+use crate::snapshots::{flatten, fuse_marks, root as roots};
 
 use idmap::Idmap;
 use notify::Service;
@@ -266,6 +265,10 @@ fn commit(
         Some(installed) => installed.withdraw(upper.files(), upper.directory.is_none())?,
         None => Vec::new(),
     };
+    if session.snapshotter == Snapshotter::FuseOverlayfs {
+        // Its files would keep the places of mounts in the layer.
+        fuse_marks::clean(&upper.snapshot.fs, flatten::directories(session, &params.root)?)?;
+    }
     match &mut upper.directory {
         None => stub::remove(&upper.snapshot.fs, &outcome.stubs)?,
         Some(directory) => {
@@ -278,9 +281,6 @@ fn commit(
     // Here, before the next step can see a time, and not when it is packed beside that step.
     if let Some(epoch) = params.epoch_seconds {
         epoch::limit_files(&upper.snapshot.fs, epoch)?;
-    }
-    if session.snapshotter == Snapshotter::FuseOverlayfs {
-        fuse::clean(&upper.snapshot.fs)?;
     }
     if let Some(owners) = &outcome.owners {
         owner::mark_new(&upper.snapshot.fs, owners.maker)?;

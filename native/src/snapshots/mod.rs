@@ -3,6 +3,7 @@
 mod changes;
 pub mod clone;
 pub mod flatten;
+pub mod fuse_marks;
 pub mod root;
 mod stack;
 mod state;
