@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { layerEntries } from '../support/layer-entries.ts';
-import { messageOf, outputOf } from '../support/look.ts';
+import { attempt, messageOf, outputOf } from '../support/look.ts';
 import { gone, processesWith } from '../support/processes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { packageSecrets } from '../support/secrets.ts';
-import { situations } from '../support/situations.ts';
+import { afterMounts, situations } from '../support/situations.ts';
 import { layerDigests } from '../support/stored.ts';
 import { tool } from '../support/tools.ts';
 import { assertValid } from '../support/valid.ts';
@@ -24,14 +24,20 @@ describe('RUN by chroot', { skip }, () => {
   let installation: Installation & AsyncDisposable;
   let registry: Registry;
   let base: string;
+  /** For those that leave nothing behind. */
+  let shared: Cooper;
 
   before(async () => {
     installation = await situations.container.install();
     registry = await startRegistry();
     base = await pushBase(await busyboxBase(), registry, 'busybox');
+    shared = await makeCooper(installation);
+    await shared.context('.', { 'profile.json': JSON.stringify(noDirectories) });
+    await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(shared.directory, 'key')]);
   });
 
   after(async () => {
+    await shared?.[Symbol.asyncDispose]();
     await registry?.[Symbol.asyncDispose]();
     await installation?.[Symbol.asyncDispose]();
   });
@@ -63,8 +69,7 @@ describe('RUN by chroot', { skip }, () => {
     { name: 'the machine’s files are not below its root', lines: ['RUN ls -d /usr /var /opt 2>/dev/null; ls / | wc -l'], want: '8\n' },
   ]) {
     test(name, async () => {
-      await using cooper = await makeCooper(installation);
-      const result = await built(cooper, lines);
+      const result = await built(shared, lines);
       assert.equal(result.status, 0, messageOf(result));
       assert.equal(outputOf(result), want);
     });
@@ -162,6 +167,73 @@ describe('RUN by chroot', { skip }, () => {
     await assertValid(cooper.root, 'debian');
   });
 
+  /** What is asked for works, or is an error: nothing is left out in silence. */
+  for (const { name, args, script, mounts, want } of [
+    { name: 'an ulimit', args: ['--ulimit', 'nofile=100'], script: 'ulimit -n', want: /^100\n$/ },
+    { name: 'an ulimit that is too high', args: ['--ulimit', 'nofile=10000000'], script: 'true', want: /LIMIT_UNAVAILABLE.*nofile/ },
+    { name: 'a limit of memory', args: ['--memory', '16m'], script: 'head -c 64m /dev/zero | tail', want: /OUT_OF_MEMORY/ },
+    { name: 'a host', args: ['--add-host', 'abc:1.2.3.4'], script: 'grep abc /etc/hosts', want: /^1.2.3.4\tabc\n$/ },
+    {
+      name: 'certificates',
+      args: ['--ca-certificates'],
+      script: 'grep -c BEGIN "$SSL_CERT_FILE" >/dev/null && echo there',
+      want: /^there\n$/,
+    },
+    {
+      name: 'an agent',
+      args: ['--ssh', 'default=key'],
+      mounts: '--mount=type=ssh',
+      script: 'stat -c "%F %a" "$SSH_AUTH_SOCK"',
+      want: /^socket 600\n$/,
+    },
+    {
+      name: 'no new privileges, and with them our filter',
+      args: ['--security-opt', 'no-new-privileges'],
+      script: 'unshare -U true',
+      want: /RUN_FAILED/,
+    },
+    { name: 'no filter', args: ['--security-opt', 'seccomp=unconfined'], script: 'echo runs', want: /^runs\n$/ },
+    { name: 'a profile', args: ['--security-opt', 'seccomp=profile.json'], script: 'true', want: /PRIVILEGE_MISSING.*profile/ },
+    {
+      name: 'a profile without new privileges',
+      args: ['--security-opt', 'seccomp=profile.json', '--security-opt', 'no-new-privileges'],
+      script: 'mkdir /x 2>&1; echo runs',
+      want: /^mkdir: .*not permitted\nruns\n$/,
+    },
+    {
+      name: 'all rights',
+      args: ['--allow', 'security.insecure'],
+      mounts: '--security=insecure',
+      script: 'true',
+      want: /PRIVILEGE_MISSING.*all rights/,
+    },
+  ] as { name: string; args: string[]; script: string; mounts?: string; want: RegExp }[]) {
+    test(`${name}: given, or refused`, async () => {
+      const result = await attempt(shared, base, script, { args, ...(mounts !== undefined && { mounts }) });
+      assert.match(result.status === 0 ? outputOf(result) : messageOf(result), want);
+    });
+  }
+
+  test('where cgroups cannot be made, a limit is an error', async () => {
+    const covered = [...afterMounts('mount -t tmpfs -o ro none /sys/fs/cgroup'), ...installation.command];
+    await using cooper = await makeCooper({ ...installation, command: covered as unknown as Installation['command'] });
+    const result = await attempt(cooper, base, 'true', { args: ['--memory', '16m'] });
+    assert.match(messageOf(result), /LIMIT_UNAVAILABLE/);
+  });
+
+  for (const { name, args, want } of [
+    { name: 'a device', args: ['--device', '/dev/null:/dev/mine'], want: /a device cannot be had here.*PRIVILEGE_MISSING/ },
+    { name: 'a directory of the host', args: ['-v', '/tmp:/x'], want: /a directory of the host cannot be had here.*PRIVILEGE_MISSING/ },
+    { name: 'a terminal', args: ['-t'], want: /a terminal cannot be had here.*PRIVILEGE_MISSING/ },
+    { name: 'a capability', args: ['--cap-add', 'SYS_ADMIN'], want: /SYS_ADMIN.*PRIVILEGE_MISSING/ },
+  ]) {
+    test(`run: ${name} is refused`, async () => {
+      const { status, stderr } = await shared.run(['run', '--rm', ...args, base, 'true']);
+      assert.notEqual(status, 0);
+      assert.match(stderr, want);
+    });
+  }
+
   for (const { name, lines, args, code } of [
     { name: 'no network', lines: ['RUN --network=none true'], args: [], code: 'PRIVILEGE_MISSING' },
     { name: 'a place below /proc', lines: ['RUN --mount=type=tmpfs,target=/proc/x true'], args: [], code: 'UNSUPPORTED' },
@@ -179,8 +251,7 @@ describe('RUN by chroot', { skip }, () => {
     },
   ]) {
     test(`${name} is an error`, async () => {
-      await using cooper = await makeCooper(installation);
-      assert.match(messageOf(await built(cooper, lines, args)), new RegExp(code));
+      assert.match(messageOf(await built(shared, lines, args)), new RegExp(code));
     });
   }
 
@@ -199,6 +270,12 @@ describe('RUN by chroot', { skip }, () => {
     assert.doesNotMatch(String(elsewhere), /CACHED/);
   });
 });
+
+/** A profile of Docker's kind that allows everything but one thing. */
+const noDirectories = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+};
 
 /** What the program tried to change. Of directories no times: others work on this machine too. */
 async function stateOfRoot(): Promise<string> {

@@ -124,7 +124,11 @@ fn prepare(
     if !spec.services.is_empty() {
         notify::install(&spec.services, supervisor)?;
     }
-    // The filter needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
+    // With this anybody may load a filter.
+    if spec.security.no_new_privileges {
+        set_no_new_privs(true).doing(|| "give up new privileges")?;
+    }
+    // Else that needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
     if let Some(filter) = filter {
         syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
     }
@@ -138,9 +142,6 @@ fn prepare(
         }
         (false, true) => capabilities::become_user_with_all(&user)?,
         (false, false) => capabilities::become_user(&user, kept)?,
-    }
-    if spec.security.no_new_privileges {
-        set_no_new_privs(true).doing(|| "give up new privileges")?;
     }
     set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
     syscalls::reset_signals();

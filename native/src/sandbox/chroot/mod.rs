@@ -49,6 +49,12 @@ pub fn check(params: &SandboxParams, security: &mut Security, request: &RequestC
     if params.devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
         return refuse("a device", "run cooper with CAP_SYS_ADMIN");
     }
+    if security.insecure {
+        return refuse(
+            "a container with all rights",
+            "leave --security=insecure out, or run cooper with CAP_SYS_ADMIN",
+        );
+    }
     if params.tty.is_some() {
         return refuse("a terminal", "leave --tty out");
     }
