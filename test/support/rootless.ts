@@ -1,4 +1,5 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Installation } from './cooper.ts';
@@ -48,24 +49,34 @@ export async function installFor(
   { name: user, uid, gid }: User,
   { tun = true }: InstallOptions = {},
 ): Promise<Installation & AsyncDisposable> {
-  const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
-  for (const each of ['bin', 'dist', 'package.json', 'node_modules/node/bin/node']) {
-    await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
-  }
-  await rm(join(directory, 'dist/.cache'), { recursive: true, force: true });
-  const temporary = join(directory, 'tmp');
-  await mkdir(temporary);
-  await tool('chmod', ['-R', 'a+rX', directory]);
+  programs ??= copyProgram();
+  const program = await programs;
+  const temporary = await mkdtemp(join(tmpdir(), 'cooper-user-'));
+  await chmod(temporary, 0o755);
   const inTun = tun ? ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', withTun, 'sh'] : [];
   const become = uid === 0 ? [] : [...inTun, 'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   return {
-    command: [...become, join(directory, 'bin/cooper')] as unknown as readonly [string, ...string[]],
+    command: [...become, join(program, 'bin/cooper')] as unknown as readonly [string, ...string[]],
     temporary,
     ...(uid !== 0 && { owner: { uid, gid } }),
     // Nothing of root's session belongs to the user.
     env: { USER: user, LOGNAME: user, TMPDIR: temporary, XDG_RUNTIME_DIR: '', XDG_DATA_HOME: '', XDG_CONFIG_HOME: '', XDG_CACHE_HOME: '' },
     async [Symbol.asyncDispose]() {
-      await rm(directory, { recursive: true, force: true });
+      await rm(temporary, { recursive: true, force: true });
     },
   };
+}
+
+let programs: Promise<string> | undefined;
+
+/** Once for each test file; it is gone when that ends. */
+async function copyProgram(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'cooper-rootless-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  for (const each of ['bin', 'dist', 'package.json', 'node_modules/node/bin/node']) {
+    await cp(join(repo, each), join(directory, each), { recursive: true, dereference: true });
+  }
+  await rm(join(directory, 'dist/.cache'), { recursive: true, force: true });
+  await tool('chmod', ['-R', 'a+rX', directory]);
+  return directory;
 }
