@@ -223,7 +223,7 @@ for (const mode of modes) {
       await running.says('I have 19');
       const all = descendants(running.pid);
       const read = (pid: number, file: string): string => readFileSync(`/proc/${pid}/${file}`, 'latin1');
-      const ours = [running.pid, ...all.map(({ pid }) => pid)].filter((pid) => !read(pid, 'cmdline').startsWith('sleep'));
+      const ours = [running.pid, ...all.map(({ pid }) => pid)].filter((pid) => !read(pid, 'cmdline').includes('sleep'));
       for (const pid of ours) assert.ok(!read(pid, 'cmdline').includes(value), String(pid));
       // The command itself has what the user gave it, and nobody else.
       const having = ours.filter((pid) => read(pid, 'environ').includes(value));

@@ -19,6 +19,7 @@ use crate::syscalls;
 
 use super::keeper::Keeper;
 use super::root::{copy, hang};
+use super::security::Security;
 
 /// What the image's root is. The range ends below 2^32 - 1, which is no id, and begins where the ids of users end.
 pub const FIRST: u32 = 0x7FFF_FFFF;
@@ -213,15 +214,14 @@ fn as_their_root<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Res
     })
 }
 
-/// The ids for one container; `None` is the machine's. Who was given all rights of the machine, or devices
-/// of it, has its ids; so has one with a directory of the
-/// user's that cannot be mounted with others, which is said.
+/// The ids for one container; `None` is the machine's. Who was given rights or devices of the machine has its ids, for else they would be worth
+/// nothing; so has one with a directory of the user's that cannot be mounted with others, which is said.
 pub fn of_container<'a>(
     session: &'a Session,
     params: &SandboxParams,
     warn: impl Fn(String) -> Result<(), Error>,
 ) -> Result<Option<&'a Idmap>, Error> {
-    if params.insecure.unwrap_or(false) || params.devices.is_some() {
+    if params.insecure.unwrap_or(false) || params.devices.is_some() || Security::is_opened(params)? {
         return Ok(None);
     }
     let Some(idmap) = session.idmap() else {

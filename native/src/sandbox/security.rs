@@ -20,6 +20,16 @@ pub struct Security {
 }
 
 impl Security {
+    /// Whether a right was asked for that a container does not have by default: no filter, other capabilities, all of /proc.
+    pub fn is_opened(params: &SandboxParams) -> Result<bool, Error> {
+        let Some(asked) = &params.security else {
+            return Ok(false);
+        };
+        let unconfined = matches!(asked.seccomp, Some(Seccomp::Unconfined(true))) || asked.system_paths.is_some();
+        let capabilities = asked.capabilities.as_deref().map(capabilities::all).transpose()?;
+        Ok(unconfined || capabilities.is_some_and(|all| !capabilities::DEFAULT.contains(all)))
+    }
+
     /// A profile is compiled here, where what is wrong with it can be said before anything is made.
     pub fn of(params: &SandboxParams) -> Result<Self, Error> {
         let insecure = params.insecure.unwrap_or(false);
