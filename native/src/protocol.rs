@@ -476,8 +476,15 @@ messages! {
     TreeSelectResult { digest: Digest, entries: u64, bytes: u64, directories: u64 }
     TreeReadParams { source: Source, path: String, max_bytes: u64 }
     TreeReadResult { found: bool, names: Vec<String> }
-    TreeDigestParams { chain: Chain }
-    TreeDigestResult { digest: Digest }
+    TreeDigestParams {
+        chain: Chain,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        below: Option<Digest>,
+    }
+    TreeDigestResult {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+    }
     TreeUserParams { chain: Chain, user: String }
     TreeUserResult { uid: u32, gid: u32, groups: Vec<u32>, home: String }
     TreeStatParams { layers: Vec<DiffID> }

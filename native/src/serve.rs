@@ -22,6 +22,9 @@ use crate::{caches, doctor, handle, hello, lock as locks, sandbox, secret, store
 /// How long running requests may take to clean up once stdin is closed. Children die with us in any case.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Of a request's thread, in bytes: trees are walked by recursion, and a path may have 2048 names. What is not used takes no memory.
+const STACK: usize = 8 << 20;
+
 pub struct Server {
     output: Arc<Output>,
     session: OnceLock<Session>,
@@ -88,6 +91,7 @@ impl Server {
         let server = Arc::clone(self);
         let spawned = thread::Builder::new()
             .name(format!("request-{}", frame.stream))
+            .stack_size(STACK)
             .spawn(move || {
                 let answer = catch_unwind(AssertUnwindSafe(|| server.answer(&frame.payload, &context)));
                 server.finish(&context, answer.unwrap_or_else(|panic| Err(defect(&*panic))));

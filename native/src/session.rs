@@ -27,6 +27,7 @@ use crate::secret::Secrets;
 use crate::snapshots::flatten::Blocks;
 use crate::snapshots::root::Roots;
 use crate::store::{Store, make_directory};
+use crate::tree::flat::Trees;
 
 /// For reading a directory by descriptor, never through a symlink.
 pub const DIRECTORY: OFlags = OFlags::RDONLY
@@ -87,6 +88,7 @@ pub struct Session {
     pub network: Network,
     pub blocks: Blocks,
     pub roots: Roots,
+    pub trees: Trees,
     pub userns: Userns,
     idmap: OnceLock<Result<Idmap, String>>,
     boot_id: String,
@@ -113,6 +115,7 @@ impl Session {
             network: Network::default(),
             blocks: Blocks::default(),
             roots: Roots::default(),
+            trees: Trees::default(),
             userns,
             idmap: OnceLock::new(),
             boot_id: boot_id.trim().to_owned(),

@@ -1,13 +1,23 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Selection, Source } from '../worker/protocol.ts';
 import type { ExecuteContext } from './context.ts';
-import { chainOf, type Filesystem } from './filesystem.ts';
+import { chainOf, chainOfLayers, type Filesystem, nameOf } from './filesystem.ts';
 
 /** The content digest of a whole filesystem: path, type, mode, ids, xattrs and bytes of everything in it, never mtime. */
 export async function contentOf(filesystem: Filesystem, { worker, layers }: ExecuteContext, signal: AbortSignal): Promise<Digest> {
+  // Mostly the worker remembers what is below, and needs not be told thousands of layers.
+  const below = filesystem.below ? nameOf(filesystem.below) : 'scratch';
+  if (below !== 'scratch') {
+    const own = chainOfLayers(filesystem.own);
+    await layers.ensureIndexes(own, signal);
+    const { digest } = await worker.call('tree.digest', { chain: own, below }, { signal });
+    if (digest) return digest;
+  }
   const chain = chainOf(filesystem);
   await layers.ensureIndexes(chain, signal);
-  return (await worker.call('tree.digest', { chain }, { signal })).digest;
+  const { digest } = await worker.call('tree.digest', { chain }, { signal });
+  if (!digest) throw new Error('the worker gave no digest of a whole chain');
+  return digest;
 }
 
 /** Whether two filesystems hold the same, but for times. */

@@ -8,7 +8,18 @@ import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { giveDevices } from './exec-devices.ts';
 import { absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
-import { allPacked, asFilesystem, chainOf, type Filesystem, Layer, nameOf, type Result, readySource, stack } from './filesystem.ts';
+import {
+  allPacked,
+  asFilesystem,
+  chainOf,
+  type Filesystem,
+  Layer,
+  layerUnder,
+  nameOf,
+  type Result,
+  readySource,
+  stack,
+} from './filesystem.ts';
 import { mountContents, mountDefinitions, mountField } from './mount-keys.ts';
 import { OutputLog } from './output-log.ts';
 import { memoryOf, runError, stepOf } from './run-error.ts';
@@ -104,7 +115,7 @@ async function execute(
 ): Promise<Ran> {
   const { worker, layers } = context;
   // Packing may fall behind: only layers with a diffID are mounted in blocks, and the kernel takes so many without.
-  await asFilesystem(inputs[0]).layers.at(-mostUnpacked)?.packed;
+  await layerUnder(asFilesystem(inputs[0]), mostUnpacked - 1)?.packed;
   const root = chainOf(asFilesystem(inputs[0]));
   const sources = await Promise.all(inputs.slice(1).map((input) => readySource(input, signal)));
   const chains = [root, ...sources.flatMap((source) => (source.kind === 'chain' ? [source.chain] : []))];
@@ -176,6 +187,7 @@ async function pack(
     const stable = { own: key.own, parent: nameOf(below), startedNs, endedNs };
     const packed = await worker.call('layer.pack', { snapshot, form: usage.form(vertex), stable }, { signal });
     await layers.keep(packed);
+    layers.addSnapshot(packed.diffID);
     layer.commit(packed.diffID);
     return result;
   };

@@ -10,7 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { ExecuteContext } from './context.ts';
 import { discardCacheMounts } from './exec-mounts.ts';
-import { asFilesystem, emptyDiffID } from './filesystem.ts';
+import { asFilesystem, emptyDiffID, layersOf, layerUnder } from './filesystem.ts';
 import type { LayerProvider } from './layer-provider.ts';
 import { layerUsage } from './layer-usage.ts';
 import { opFor } from './ops.ts';
@@ -69,10 +69,10 @@ export async function executeGraph(
   });
   const layerOf = new Map<Digest, DiffID>();
   for (const [digest, result] of results) {
-    const layer = result.kind === 'filesystem' ? result.layers.at(-1) : undefined;
+    const layer = result.kind === 'filesystem' ? layerUnder(result, 0) : undefined;
     if (layer) layerOf.set(digest, layer.diffID);
   }
-  const all = asFilesystem(results.get(target.digest)).layers.map(({ diffID }) => diffID);
+  const all = layersOf(asFilesystem(results.get(target.digest))).map(({ diffID }) => diffID);
   const diffIDs = all.filter((diffID) => diffID !== emptyDiffID);
   if (options.wanted.image && diffIDs.length > mostLayers) {
     const message = `the image has ${diffIDs.length} layers: Docker runs none with more than ${mostLayers}`;

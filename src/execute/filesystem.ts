@@ -12,11 +12,11 @@ export interface SourceResult {
   readonly ready?: (signal: AbortSignal) => Promise<void>;
 }
 
-/** A stack of layers: base first. */
+/** A stack of layers, linked: a Dockerfile may have thousands of steps, and what one of them costs must not grow with those before it. */
 export interface Filesystem {
   readonly kind: 'filesystem';
-  readonly layers: readonly Layer[];
-  /** What it was stacked on: its name is part of this one's. */
+  /** Its own, base first, on those of what it was stacked on. */
+  readonly own: readonly Layer[];
   readonly below?: Filesystem;
 }
 
@@ -51,38 +51,77 @@ export class Layer {
   }
 }
 
-export const scratch: Filesystem = { kind: 'filesystem', layers: [] };
+export const scratch: Filesystem = { kind: 'filesystem', own: [] };
 
 /** A filesystem with these layers more. */
 export const stack = (parent: Filesystem, ...layers: readonly Layer[]): Filesystem => ({
   kind: 'filesystem',
-  layers: [...parent.layers, ...layers],
+  own: layers,
   below: parent,
 });
 
+/** All layers, base first. */
+export function layersOf(filesystem: Filesystem): readonly Layer[] {
+  const layers: Layer[] = [];
+  for (let at: Filesystem | undefined = filesystem; at; at = at.below) layers.push(...at.own.toReversed());
+  return layers.reverse();
+}
+
+/** The layer with so many others on it; undefined where there are fewer. */
+export function layerUnder(filesystem: Filesystem, others: number): Layer | undefined {
+  let left = others;
+  for (let at: Filesystem | undefined = filesystem; at; at = at.below) {
+    if (left < at.own.length) return at.own[at.own.length - 1 - left];
+    left -= at.own.length;
+  }
+  return undefined;
+}
+
 /** The layers as the worker takes them. Empty ones are left out, so that chains with and without them are one. */
-export const chainOf = (filesystem: Filesystem): Chain => filesystem.layers.map((layer) => layer.ref).filter((ref) => ref !== emptyDiffID);
+export const chainOf = (filesystem: Filesystem): Chain => chainOfLayers(layersOf(filesystem));
+
+export const chainOfLayers = (layers: readonly Layer[]): Chain => layers.map((layer) => layer.ref).filter((ref) => ref !== emptyDiffID);
+
+const packings = new WeakMap<Filesystem, Promise<unknown>>();
 
 /** Waits until every layer has its diffID. */
-export const allPacked = async ({ layers }: Filesystem): Promise<void> => {
-  await Promise.all(layers.map((layer) => layer.packed));
-};
+export async function allPacked(filesystem: Filesystem): Promise<void> {
+  await fold(filesystem, packings, undefined, (below: Promise<unknown> | undefined, { own }) => {
+    const packing = Promise.all([below, ...own.map((layer) => layer.packed)]);
+    // Whoever waits for it gets the failure; nobody may.
+    packing.catch(() => {});
+    return packing;
+  });
+}
 
 const names = new WeakMap<Filesystem, ChainID | 'scratch'>();
 
-/** The name of a packed filesystem. Each is made of the one below, once: a Dockerfile may have thousands of steps. */
-export function nameOf(filesystem: Filesystem): ChainID | 'scratch' {
-  const unnamed: Filesystem[] = [];
-  let at: Filesystem | undefined = filesystem;
-  for (; at && !names.has(at); at = at.below) unnamed.push(at);
-  let name = (at && names.get(at)) ?? 'scratch';
-  for (const each of unnamed.reverse()) {
-    for (const { diffID } of each.layers.slice(each.below?.layers.length ?? 0)) {
+/** The name of a packed filesystem. */
+export const nameOf = (filesystem: Filesystem): ChainID | 'scratch' =>
+  fold(filesystem, names, 'scratch', (below: ChainID | 'scratch', { own }) => {
+    let name = below;
+    for (const { diffID } of own) {
       if (diffID !== emptyDiffID) name = name === 'scratch' ? chainID([diffID]) : chainID([name as string as DiffID, diffID]);
     }
-    names.set(each, name);
+    return name;
+  });
+
+/** What is made of the same of the one below, for each once. */
+function fold<Made>(
+  filesystem: Filesystem,
+  known: WeakMap<Filesystem, Made>,
+  ofNothing: Made | undefined,
+  make: (below: Made, filesystem: Filesystem) => Made,
+): Made {
+  const todo: Filesystem[] = [];
+  let at: Filesystem | undefined = filesystem;
+  for (; at && !known.has(at); at = at.below) todo.push(at);
+  let made = (at ? known.get(at) : ofNothing) as Made;
+  for (const each of todo.reverse()) {
+    made = make(made, each);
+    known.set(each, made);
   }
-  return name;
+  return made;
 }
 
 /** A vertex's input that must be a filesystem; anything else is a defect of the planner. */

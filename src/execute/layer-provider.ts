@@ -62,6 +62,11 @@ export class LayerProvider {
     return facts;
   }
 
+  /** The worker has just put a snapshot of this layer into the store, or found one there. */
+  addSnapshot(diffID: DiffID): void {
+    this.#unpacked.add(diffID);
+  }
+
   /** Layers that are made from now on are searched for these secrets. */
   searchFor(secrets: readonly Digest[]): void {
     this.#searchedFor = secrets;
@@ -108,8 +113,9 @@ export class LayerProvider {
     method: 'layer.unpack' | 'layer.index',
     signal: AbortSignal,
   ): Promise<void> {
+    // Most are done, and are asked for again by each step.
+    if (chain.every((ref) => done.has(ref as DiffID) || !isDigest(ref))) return;
     const diffIDs = chain.filter((ref): ref is DiffID => isDigest(ref));
-    if (diffIDs.every((diffID) => done.has(diffID))) return;
     // One at a time: steps that start together ask for the same base, and the second must find it done. Other bases don't wait.
     const before = this.#turns.get(diffIDs[0]);
     const turn = Promise.resolve(before).then(() => this.#ensureMissing(diffIDs, done, part, method, signal));

@@ -3,7 +3,7 @@ import type { Key } from '../solve/key.ts';
 import type { ResultCache } from '../solve/op.ts';
 import type { CacheRecord } from '../store/cache-records.ts';
 import type { Store } from '../store/store.ts';
-import { asFilesystem, Layer, nameOf, type Result, stack } from './filesystem.ts';
+import { asFilesystem, Layer, layerUnder, nameOf, type Result, stack } from './filesystem.ts';
 import type { LayerProvider } from './layer-provider.ts';
 
 /** The cache of one store: records that name the layer which a step put out. */
@@ -33,7 +33,7 @@ export class RecordCache implements ResultCache<Result> {
   }
 
   async record(kind: 'definition' | 'content', key: Key, inputs: readonly Result[], result: Result): Promise<void> {
-    const layer = asFilesystem(result).layers.at(-1);
+    const layer = layerUnder(asFilesystem(result), 0);
     if (!layer) throw new Error('a step gave no layer');
     const record: CacheRecord = {
       version: 1,

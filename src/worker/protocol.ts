@@ -10,7 +10,7 @@
 // A request is `{ method, params }`, a response `{ result }` or `{ error: WorkerError }`. A cancelled request is answered with error code `CANCELLED`.
 
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { DiffID, Digest } from '../oci/digest.ts';
+import type { ChainID, DiffID, Digest } from '../oci/digest.ts';
 import type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
 import type { CacheMount, StoreUsage } from './store-content.ts';
 
@@ -288,8 +288,11 @@ export interface Requests {
     params: { source: Source; path: string; maxBytes: number };
     result: { found: boolean; names: readonly string[] };
   };
-  /** The content digest of a whole filesystem. Kept on disk by chainID when all layers have a diffID. */
-  'tree.digest': { params: { chain: Chain }; result: { digest: Digest } };
+  /**
+   * The content digest of a whole filesystem. Kept on disk by chainID when all layers have a diffID. With `below` the chain stands on the one of
+   * that name, and there is no digest where the worker does not remember that one: then it wants to be given all layers.
+   */
+  'tree.digest': { params: { chain: Chain; below?: ChainID }; result: { digest?: Digest } };
   /** uid, gid and home of a USER or --chown text in this filesystem. Fails with USER_NOT_FOUND. */
   'tree.user': { params: { chain: Chain; user: string }; result: { uid: number; gid: number; groups: readonly number[]; home: string } };
   /** Whether the store holds what is needed of these layers: index, snapshot. */

@@ -14,7 +14,7 @@ use crate::layer::pack::finish;
 
 /// Version of the records: another one gives other digests.
 const SELECTION: &[u8] = b"cooper-selection-1";
-const FILESYSTEM: &[u8] = b"cooper-filesystem-1";
+const FOLDER: &[u8] = b"cooper-folder-1";
 
 /// Fills in digests and xattrs of everything selected, from the cache where it knows them.
 pub fn fill(tree: &Tree<'_>, matches: &mut [Match], cache: Option<&StatCache>) -> Result<(), Error> {
@@ -108,22 +108,22 @@ pub fn of_selection(matches: &[Match]) -> Digest {
             records.entry(&item.to, &item.node.meta, item.node.sum);
         }
     }
-    records.finish()
+    Digest::from_bytes(&records.finish())
 }
 
-/// The digest of a whole filesystem, entry by entry in the order of a walk.
-pub struct FilesystemDigest(Records);
+/// The digest of all that is below a directory: its names in order, and for each directory among them the same of that one.
+pub struct FolderDigest(Records);
 
-impl FilesystemDigest {
+impl FolderDigest {
     pub fn new() -> Self {
-        Self(Records::new(FILESYSTEM))
+        Self(Records::new(FOLDER))
     }
 
-    pub fn add(&mut self, path: &[u8], meta: &Meta, sum: Option<Sum>) {
-        self.0.entry(path, meta, sum);
+    pub fn add(&mut self, name: &[u8], meta: &Meta, sum: Option<Sum>) {
+        self.0.entry(name, meta, sum);
     }
 
-    pub fn finish(self) -> Digest {
+    pub fn finish(self) -> Sum {
         self.0.finish()
     }
 }
@@ -137,7 +137,7 @@ impl Records {
     fn new(version: &[u8]) -> Self {
         let mut records = Self {
             context: Context::new(&SHA256),
-            buffer: Vec::with_capacity(64 * 1024),
+            buffer: Vec::new(),
         };
         records.bytes(version);
         records
@@ -181,8 +181,8 @@ impl Records {
         }
     }
 
-    fn finish(mut self) -> Digest {
+    fn finish(mut self) -> Sum {
         self.context.update(&self.buffer);
-        Digest::from_bytes(&finish(self.context))
+        finish(self.context)
     }
 }

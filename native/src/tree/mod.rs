@@ -1,6 +1,7 @@
 //! File trees: what is in a context or a filesystem, which of it is selected, and the digest of that.
 
 pub mod digest;
+pub mod flat;
 mod go_regex;
 pub mod host;
 pub mod ignore;

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::digest::{self, FilesystemDigest};
+use super::digest;
+use super::flat::Folder;
 use super::source::{Node, Tree};
 use super::stat_cache::StatCache;
 use super::{open, user};
@@ -94,40 +95,53 @@ pub fn read(session: &Session, params: TreeReadParams, request: &RequestContext)
 
 /// `tree.digest`.
 pub fn digest(session: &Session, params: TreeDigestParams) -> Result<TreeDigestResult, Error> {
-    let name = chain_id(&params.chain).map(|id| format!("content/{}", id.hex()));
+    let TreeDigestParams { chain, below } = params;
+    let name = chain_id(below.as_ref(), &chain);
     if let Some(name) = &name
-        && let Some(text) = session.read_file(name)?
-        && let Some(digest) = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok())
+        && let Some(text) = session.read_file(&place(name))?
+        && let Some(text) = std::str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(FORM))
+        && let Ok(digest) = text.parse()
     {
-        return Ok(TreeDigestResult { digest });
+        return Ok(TreeDigestResult { digest: Some(digest) });
     }
-    let tree = open::chain(session, &params.chain)?;
-    let mut digest = FilesystemDigest::new();
-    let mut todo = vec![Vec::new()];
-    while let Some(at) = todo.pop() {
-        let mut directories = Vec::new();
-        for (name, mut node) in tree.list(&at)? {
-            let here = path::join(&at, &name);
-            if node.meta.kind == Kind::File && node.sum.is_none() {
-                node.sum = Some(digest::read_sum(&tree, &here, &node)?);
-            }
-            digest.add(&here, &node.meta, node.sum);
-            if node.meta.is_dir() {
-                directories.push(here);
-            }
-        }
-        todo.extend(directories.into_iter().rev());
-    }
-    let digest = digest.finish();
+    let tree = match &below {
+        None => Some(Folder::read(&open::chain(session, &chain)?, b"")?),
+        Some(below) => match session.trees.get(below) {
+            None => None,
+            Some(tree) => with_layers(session, tree, &chain)?,
+        },
+    };
+    let Some(tree) = tree else {
+        return Ok(TreeDigestResult { digest: None });
+    };
+    let digest = Digest::from_bytes(&tree.sum());
     if let Some(name) = name {
-        session.write_file(&name, digest.as_str().as_bytes())?;
+        session.write_file(&place(&name), format!("{FORM}{digest}").as_bytes())?;
+        session.trees.keep(&name, tree);
     }
-    Ok(TreeDigestResult { digest })
+    Ok(TreeDigestResult { digest: Some(digest) })
 }
 
-/// Names a stack of layers that all have a diffID. Source: OCI image-spec, config.md, "Layer ChainID".
-fn chain_id(chain: &[LayerRef]) -> Option<Digest> {
-    let mut id: Option<Digest> = None;
+/// Of the files of `content/`: what has another one is made again.
+const FORM: &str = "folder ";
+
+fn place(name: &Digest) -> String {
+    format!("content/{}", name.hex())
+}
+
+/// `None` where the layers must be looked at with all that they stand on.
+fn with_layers(session: &Session, mut tree: Folder, layers: &[LayerRef]) -> Result<Option<Folder>, Error> {
+    for layer in layers {
+        if !tree.apply(&*store::index(session, layer)?) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(tree))
+}
+
+/// Names a stack of layers that all have a diffID, on a stack that has a name. Source: OCI image-spec, config.md, "Layer ChainID".
+fn chain_id(below: Option<&Digest>, chain: &[LayerRef]) -> Option<Digest> {
+    let mut id = below.cloned();
     for layer in chain {
         let LayerRef::Layer(diff_id) = layer else { return None };
         id = Some(match id {
