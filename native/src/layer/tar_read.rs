@@ -1,6 +1,6 @@
 //! Reads tar: v7, ustar, PAX, GNU long names and base-256 numbers. It comes from outside: every length meets a limit before anything is
 //! allocated for it, and where headers contradict each other the answer is that of Go's archive/tar, which most registries' images are
-//! made and checked with: PAX over GNU over ustar.
+//! made and checked with: GNU over PAX over ustar. `layer/tests/desync.rs` compares them.
 
 use std::io::Read;
 
@@ -76,10 +76,11 @@ impl<R: Read> TarReader<R> {
             let raw = Raw::parse(&block)?;
             match raw.type_flag {
                 b'x' => extended.pax = parse_pax(&self.metadata(raw.size)?)?,
-                // Global headers say nothing that layers use.
-                b'g' => drop(self.metadata(raw.size)?),
-                b'L' => extended.path = Some(text(&self.metadata(raw.size)?)),
-                b'K' => extended.link = Some(text(&self.metadata(raw.size)?)),
+                // Global headers say nothing that layers use. What stands before one is of the next entry to some readers, and of none to Go.
+                b'g' if extended.is_empty() => drop(parse_pax(&self.metadata(raw.size)?)?),
+                b'g' => return Err(invalid("has a global header between the headers of an entry")),
+                b'L' => extended.path = Some(text(&self.metadata(raw.size)?)).filter(|name| !name.is_empty()),
+                b'K' => extended.link = Some(text(&self.metadata(raw.size)?)).filter(|name| !name.is_empty()),
                 _ => return self.entry(raw, extended, &block).map(Some),
             }
         }
@@ -127,10 +128,9 @@ impl<R: Read> TarReader<R> {
 
     fn entry(&mut self, raw: Raw, mut extended: Extended, block: &[u8; BLOCK]) -> Result<Header, Error> {
         let size = extended.pax.size.unwrap_or(raw.size);
-        if let Some(name) = extended.pax.sparse.as_mut().and_then(|sparse| sparse.name.take()) {
-            extended.pax.path = Some(name);
-        }
-        let path = extended.pax.path.take().or(extended.path).unwrap_or(raw.path);
+        let sparse_name = extended.pax.sparse.as_mut().and_then(|sparse| sparse.name.take());
+        let named = sparse_name.or(extended.path).or(extended.pax.path.take());
+        let path = named.unwrap_or(raw.path);
         let kind = kind_of(raw.type_flag, &path)?;
         let mut meta = Meta::new(kind, raw.mode);
         meta.uid = extended.pax.uid.unwrap_or(raw.uid);
@@ -138,7 +138,7 @@ impl<R: Read> TarReader<R> {
         meta.mtime = extended.pax.mtime.unwrap_or(raw.mtime);
         meta.xattrs = extended.pax.xattrs;
         if matches!(kind, Kind::Symlink | Kind::Hardlink) {
-            meta.link = extended.pax.link.take().or(extended.link).unwrap_or(raw.link);
+            meta.link = extended.link.or(extended.pax.link.take()).unwrap_or(raw.link);
         }
         if matches!(kind, Kind::Char | Kind::Block) {
             meta.device = raw.device;
@@ -337,6 +337,9 @@ fn put_pax(pax: &mut Pax, key: &[u8], value: &[u8]) -> Result<(), Error> {
     }
     if value.is_empty() {
         return Ok(());
+    }
+    if matches!(key, b"path" | b"linkpath" | b"uname" | b"gname") && value.contains(&0) {
+        return Err(bad());
     }
     match key {
         b"path" => set(&mut pax.path, value.to_vec()),

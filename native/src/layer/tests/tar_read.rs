@@ -8,7 +8,7 @@ use crate::index::path;
 use crate::layer::tar_read::{Header, TarReader};
 use crate::layer::tar_write::{Style, put_headers};
 
-fn read_all(tar: &[u8]) -> Result<Vec<(Header, Vec<u8>)>, Error> {
+pub fn read_all(tar: &[u8]) -> Result<Vec<(Header, Vec<u8>)>, Error> {
     let mut reader = TarReader::new(tar);
     let mut entries = Vec::new();
     while let Some(header) = reader.next()? {
