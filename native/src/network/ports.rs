@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, U
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
@@ -14,6 +15,9 @@ use crate::protocol::{Event, Port, PortProtocol};
 
 use super::uplink::Member;
 use super::{datagrams, namespace};
+
+/// Between two tries to accept a connection.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Running forwarders; dropped, they stop listening and cut their connections.
 pub struct Forwarders {
@@ -163,8 +167,16 @@ fn accept(
         if !waiting[1].revents().is_empty() {
             return;
         }
-        // A client may have gone between poll and accept.
-        let Ok((client, _)) = listener.accept() else { continue };
+        let client = match listener.accept() {
+            Ok((client, _)) => client,
+            // No descriptor is left: the client waits until another one has gone.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            // A client may have gone between poll and accept.
+            Err(_) => continue,
+        };
         let (connections, namespace) = (Arc::clone(connections), Arc::clone(namespace));
         let forward = move || {
             // What goes wrong with one connection is told to its client by closing it.

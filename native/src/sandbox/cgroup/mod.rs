@@ -8,7 +8,9 @@ pub mod sweep;
 mod usage;
 pub mod view;
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -27,6 +29,11 @@ const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuset", "pids"];
 
 /// One at a time makes room for cgroups of version 2.
 static MAKING: Mutex<()> = Mutex::new(());
+
+/// Parents that were asked for, and that we made. Containers share them: the last one to go takes them along.
+static PARENTS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// Another command may remove a parent in the moment in which we need it.
+const PARENT_TRIES: u32 = 16;
 
 /// The cgroup of one container, in one tree or several. Removed when it is dropped, which is to be after the container's end.
 pub struct Group {
@@ -123,16 +130,16 @@ fn below(mount: &Path, parent: &str) -> Result<PathBuf, String> {
 impl Group {
     /// Makes it below one base.
     fn add(&mut self, session: &Session, base: &Base, name: &str, version: Version) -> Result<(), String> {
-        let mount = base.path.clone();
-        self.make_parents(session, &mount, version)?;
-        if let Some(leaf) = &base.leaf {
-            make_room(&base.path, leaf)?;
-        }
-        for path in base.above.iter().chain([&base.path]) {
-            enable(path, &base.enable)?;
-        }
         let directory = base.path.join(name);
-        self.make_directory(session, directory.clone())?;
+        note(session, &directory)?;
+        let mut tries = 0..PARENT_TRIES;
+        while let Err(reason) = make_below(session, base, &directory, version) {
+            // Otherwise another command has taken a parent along.
+            if base.path.exists() || tries.next().is_none() {
+                return Err(reason);
+            }
+        }
+        self.directories.push(directory.clone());
         if version == Version::V1 {
             inherit_cpuset(&directory);
         }
@@ -142,27 +149,6 @@ impl Group {
             .open(&procs)
             .map_err(|error| told("open", &procs, &error))?;
         self.entrances.push(entrance.into());
-        Ok(())
-    }
-
-    /// A parent that was asked for and is not there is made, and goes with us again when nobody else uses it.
-    fn make_parents(&mut self, session: &Session, path: &Path, version: Version) -> Result<(), String> {
-        let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
-        missing.reverse();
-        for path in missing {
-            self.make_directory(session, path.to_owned())?;
-            if version == Version::V1 {
-                inherit_cpuset(path);
-            }
-        }
-        Ok(())
-    }
-
-    /// Its name is written down first: of what is not there the sweep removes nothing.
-    fn make_directory(&mut self, session: &Session, path: PathBuf) -> Result<(), String> {
-        sweep::note(session, &path).map_err(|error| error.to_string())?;
-        fs::create_dir(&path).map_err(|error| told("make", &path, &error))?;
-        self.directories.push(path);
         Ok(())
     }
 
@@ -181,9 +167,59 @@ impl Drop for Group {
     fn drop(&mut self) {
         for directory in self.directories.iter().rev() {
             if let Err(error) = sweep::remove(directory) {
-                // A parent that we made may have got other children.
                 eprintln!("cooper-worker: remove cgroup {}: {error}", directory.display());
             }
+        }
+        remove_parents();
+    }
+}
+
+/// Its name is written down first: of what is not there the sweep removes nothing.
+fn note(session: &Session, path: &Path) -> Result<(), String> {
+    sweep::note(session, path).map_err(|error| error.to_string())
+}
+
+/// A parent that was asked for and is not there is made, and goes again with the last of our containers, when nobody else uses it.
+fn make_parents(session: &Session, path: &Path, version: Version) -> Result<(), String> {
+    let mut missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    missing.reverse();
+    for path in missing {
+        note(session, path)?;
+        match fs::create_dir(path) {
+            Ok(()) => lock(&PARENTS).insert(path.to_owned()),
+            // Another command was quicker: it is that one's.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            // It went while we looked: whoever needs it looks again.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(told("make", path, &error)),
+        };
+        if version == Version::V1 {
+            inherit_cpuset(path);
+        }
+    }
+    Ok(())
+}
+
+fn make_below(session: &Session, base: &Base, directory: &Path, version: Version) -> Result<(), String> {
+    make_parents(session, &base.path, version)?;
+    if let Some(leaf) = &base.leaf {
+        make_room(&base.path, leaf)?;
+    }
+    for path in base.above.iter().chain([&base.path]) {
+        enable(path, &base.enable)?;
+    }
+    fs::create_dir(directory).map_err(|error| told("make", directory, &error))
+}
+
+/// Never with what is in them: that is other containers', ours or another command's. A parent that is in use stays.
+fn remove_parents() {
+    let mut parents = lock(&PARENTS);
+    // A path comes before those below it.
+    let deepest_first: Vec<_> = parents.iter().rev().cloned().collect();
+    for path in deepest_first {
+        match fs::remove_dir(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {}
+            _ => drop(parents.remove(&path)),
         }
     }
 }
@@ -405,6 +441,31 @@ mod tests {
                 .unwrap()
                 .contains(&controller)
         );
+        sweep::remove(&hierarchy.mount).unwrap();
+    }
+
+    #[test]
+    fn a_parent_goes_with_the_last_container_and_never_before() {
+        let Some((hierarchy, _)) = top() else {
+            eprintln!("skipped: no cgroup of version 2 with a controller can be made here");
+            return;
+        };
+        let parent = hierarchy.mount.join("ci");
+        let other = parent.join("other");
+        fs::create_dir_all(&other).unwrap();
+        lock(&PARENTS).insert(parent.clone());
+        let mut sleeper = Sleeper(Command::new("sleep").arg("100000").spawn().unwrap());
+        write(&other.join("cgroup.procs"), &sleeper.0.id().to_string()).unwrap();
+        remove_parents();
+        assert!(other.exists());
+        assert!(
+            sleeper.0.try_wait().unwrap().is_none(),
+            "a program of another container was killed"
+        );
+        drop(sleeper);
+        sweep::remove(&other).unwrap();
+        remove_parents();
+        assert!(!parent.exists());
         sweep::remove(&hierarchy.mount).unwrap();
     }
 

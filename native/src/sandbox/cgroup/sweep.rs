@@ -55,11 +55,11 @@ pub fn sweep(store: &Store, lease: &str) -> Result<(), Error> {
             .rsplit('/')
             .next()
             .is_some_and(|name| name.starts_with(&format!("cooper-{lease}-")));
-        match remove(Path::new(path)) {
-            Ok(()) => {}
-            // A parent that it made for its own may have others' by now.
-            Err(_) if !is_ours => {}
-            Err(error) => return Err(error).doing(|| format!("remove cgroup \"{path}\"")),
+        if is_ours {
+            remove(Path::new(path)).doing(|| format!("remove cgroup \"{path}\""))?;
+        } else {
+            // A parent that it made for its own: others' containers may be in it by now, or it is gone.
+            let _ = fs::remove_dir(path);
         }
     }
     Ok(())

@@ -311,18 +311,24 @@ impl<'a> Places<'a> {
     }
 }
 
+/// More than any secret has: what is longer the program has made so.
+const MOST_ERASED_BYTES: u64 = 1024 * 1024;
+
 /// Whatever other names the program has given it, the bytes are gone.
 fn erase_file(place: &Place) -> Result<(), Error> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    // The program may have put something else there, which has nothing to be erased.
     let Ok(file) = openat(&place.parent, &*place.name, flags, Mode::empty()) else {
         return Ok(());
     };
-    let length = fstat(&file).doing(|| "stat a secret")?.st_size as u64;
-    let zeros = vec![0; length.min(1024 * 1024) as usize];
+    let stat = fstat(&file).doing(|| "stat a secret")?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Ok(());
+    }
+    let zeros = vec![0; (stat.st_size as u64).min(MOST_ERASED_BYTES) as usize];
     let mut at = 0;
-    while at < length {
-        let part = &zeros[..zeros.len().min((length - at) as usize)];
-        at += rustix::io::pwrite(&file, part, at).doing(|| "erase a secret")? as u64;
+    while at < zeros.len() {
+        at += rustix::io::pwrite(&file, &zeros[at..], at as u64).doing(|| "erase a secret")?;
     }
     Ok(())
 }
