@@ -2,6 +2,7 @@ import type { BuildOptions, CacheToOption } from './build-options.ts';
 import type { MountImports } from './cache-mounts/import-mounts.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecuteOptions } from './execute/execute-graph.ts';
+import { isFailureOfRun } from './execute/run-error.ts';
 import type { Spec } from './graph/spec.ts';
 import type { Vertex } from './graph/vertex.ts';
 import { parseReference } from './oci/reference.ts';
@@ -61,8 +62,8 @@ export class BuildCaches implements AsyncDisposable {
       await this.#export(cacheTo, signal);
       return result;
     } catch (error) {
-      const wanted = cacheTo.filter(({ onFailure }) => onFailure && isFailureOfStep(error));
-      // The failure of the build is what counts.
+      const wanted = cacheTo.filter(({ onFailure }) => onFailure && isFailureOfRun(error));
+      // Only after a step: an export that failed would do so again. The failure of the build is what counts.
       if (!signal.aborted) {
         await this.#export(
           wanted.map((option) => ({ ...option, ignoreError: true })),
@@ -98,9 +99,6 @@ export class BuildCaches implements AsyncDisposable {
     }
   }
 }
-
-/** A step that failed; not an export that did, which would only fail again. */
-const isFailureOfStep = (error: unknown): boolean => error instanceof BuildError && error.code === 'RUN_FAILED';
 
 const mountIDs = (vertices: readonly Vertex<Spec>[]): ReadonlySet<string> =>
   new Set(

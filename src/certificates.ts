@@ -1,7 +1,8 @@
+import type { CertificatesOption } from './build-options.ts';
 import type { Certificates } from './context/certificates.ts';
 
 interface Asked {
-  readonly certificates?: { readonly source?: string };
+  readonly certificates?: CertificatesOption;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 

@@ -7,11 +7,14 @@ export type {
   CacheFromOption,
   CachePlace,
   CacheToOption,
+  CertificatesOption,
   HostOption,
   OutputOption,
   Permission,
   ResourceOptions,
   SecretOption,
+  SecurityOptions,
+  SshOption,
 } from './build-options.ts';
 export { BuildError } from './diagnostics/build-error.ts';
 export { codes, type ErrorCode } from './diagnostics/codes.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ResourceOptions, SecurityOptions } from './build-options.ts';
+import type { CertificatesOption, ResourceOptions, SecurityOptions } from './build-options.ts';
 import { certificatesOf } from './certificates.ts';
 import { type Edits, joinEdits } from './devices/edits.ts';
 import { DeviceRegistry } from './devices/registry.ts';
@@ -38,8 +38,8 @@ export interface RunOptions {
   /** `at`: `127.0.0.1:49152`. */
   readonly onPublished?: (port: { readonly port: number; readonly protocol: 'tcp' | 'udp'; readonly at: string }) => void;
   readonly network: NetworkMode;
-  /** Of authorities that the program trusts besides the image's: those of a file or directory, or of this machine. */
-  readonly certificates?: { readonly source?: string };
+  /** Authorities that the program trusts besides the image's. */
+  readonly certificates?: CertificatesOption;
   readonly hostname?: string;
   readonly security?: SecurityOptions;
   readonly devices?: readonly DeviceArgument[];

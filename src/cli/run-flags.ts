@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { SecurityOptions } from '../build-options.ts';
+import type { CertificatesOption, SecurityOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { NetworkMode } from '../graph/spec.ts';
 import type { DeviceArgument } from '../run.ts';
@@ -22,7 +22,7 @@ export interface RunFlags extends LimitFlags, UserNamespaceFlag {
   readonly volumes: VolumeMapping[];
   readonly ports: PortMapping[];
   network: NetworkMode;
-  certificates?: { readonly source?: string };
+  certificates?: CertificatesOption;
   workdir?: string;
   user?: string;
   /** Empty: the image's own is taken away. */

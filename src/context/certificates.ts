@@ -51,6 +51,7 @@ export async function readCertificates(
 
 async function machineBundle(named: string | undefined): Promise<string> {
   for (const place of named ? [named, ...places] : places) {
+    // What cannot be read is not this machine's bundle; that there is none at all is said by who asks.
     const text = await readSource(place).catch(() => '');
     if (text !== '') return text;
   }

@@ -44,5 +44,7 @@ async function partsOf({ blobs }: StoreReader, { descriptor }: Ref): Promise<{ b
 }
 
 function add<Key>(map: Map<Key, string[]>, key: Key, name: string): void {
-  map.set(key, [...(map.get(key) ?? []), name]);
+  const names = map.get(key);
+  if (names) names.push(name);
+  else map.set(key, [name]);
 }

@@ -1,15 +1,10 @@
-import type { UsageEntry, UsageType } from './usage-entry.ts';
+import type { UsageEntry } from './usage-entry.ts';
+import { fits, type UsageWishes } from './usage-wishes.ts';
 
 /** What `prune` was asked for. */
-export interface PruneWishes {
+export interface PruneWishes extends UsageWishes {
   /** Also what only speeds things up. */
   readonly all: boolean;
-  /** Empty: every type. */
-  readonly types: readonly UsageType[];
-  /** Empty: every id. */
-  readonly ids: readonly string[];
-  /** Only what was not used since then, in milliseconds since the epoch. */
-  readonly untilMs?: number;
   /** So much may always stay, in bytes. */
   readonly reservedBytes?: number;
   /** No more than this is to stay, in bytes. */
@@ -36,16 +31,9 @@ export function selectForPrune(entries: readonly UsageEntry[], wishes: PruneWish
   return chosen;
 }
 
-function isMeant(entry: UsageEntry, { all, types, ids, untilMs }: PruneWishes): boolean {
-  const { type, id, lastUsedMs = 0 } = entry;
-  if (type === 'internal' && !all && id !== 'trash' && !types.includes('internal')) return false;
-  if (types.length > 0 && !types.includes(type)) return false;
-  if (ids.length > 0 && !ids.some((wanted) => isNamed(entry, wanted))) return false;
-  return untilMs === undefined || lastUsedMs < untilMs;
+/** What only speeds things up goes when it is asked for; what is deleted already needs no asking. */
+function isMeant(entry: UsageEntry, wishes: PruneWishes): boolean {
+  const { type, id } = entry;
+  if (type === 'internal' && !wishes.all && id !== 'trash' && !wishes.types.includes('internal')) return false;
+  return fits(entry, wishes);
 }
-
-/** A cache mount by its id, with or without what tells it from others of that id; anything else by the first digits of its digest. */
-const isNamed = ({ id, type }: UsageEntry, wanted: string): boolean =>
-  type === 'exec.cachemount'
-    ? id === wanted || (id.startsWith(wanted) && /^(#[0-9a-f]{8})?(-\d+)?$/.test(id.slice(wanted.length)))
-    : id.startsWith(wanted.slice(0, 12));

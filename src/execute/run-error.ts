@@ -28,6 +28,10 @@ export function runError(
   });
 }
 
+/** Whether a RUN ended badly: one of the errors above. */
+export const isFailureOfRun = (error: unknown): boolean =>
+  error instanceof BuildError && (error.code === 'RUN_FAILED' || error.code === 'OUT_OF_MEMORY');
+
 /** `[build 2/3]`; empty for what has no such name. */
 export function stepOf({ name }: Vertex<Spec>): string {
   return name.match(/^\[[^\]]*\]/)?.[0] ?? '';

@@ -1,13 +1,14 @@
 import { renderFinding } from '../../diagnostics/render.ts';
 import { measureStore } from '../../disk-usage/measure-store.ts';
 import type { UsageEntry } from '../../disk-usage/usage-entry.ts';
+import { fits } from '../../disk-usage/usage-wishes.ts';
 import { formatBytes } from '../../progress/units.ts';
 import { openSession } from '../../session.ts';
 import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
 import { usageRecord, usageTable, usageTotals } from '../usage-table.ts';
-import { parseUsageFilter, type UsageFilter } from '../values/filter.ts';
+import { parseUsageFilter, type UsageFilter, wishesOf } from '../values/filter.ts';
 import { parseUsageFormat } from '../values/usage-format.ts';
 
 interface DfFlags {
@@ -49,19 +50,14 @@ export const command = defineCommand<DfFlags>({
     for (const { code, message, hint } of kept.damaged) {
       await writeMessage(`${renderFinding({ severity: 'warning', code, message, hint }, { color })}\n`);
     }
-    const shown = entries.filter((entry) => filters.every((filter) => matches(entry, filter))).sort((a, b) => b.bytes - a.bytes);
+    const wishes = wishesOf(filters);
+    const shown = entries.filter((entry) => fits(entry, wishes)).sort((a, b) => b.bytes - a.bytes);
     if (json) await writeResult(shown.map((entry) => `${JSON.stringify(usageRecord(entry))}\n`).join(''));
     else if (verbose) await writeResult(shown.map(block).join('\n') + usageTotals(shown));
     else await writeResult(usageTable(shown) + usageTotals(shown));
     return 0;
   },
 });
-
-function matches(entry: UsageEntry, filter: UsageFilter): boolean {
-  if ('type' in filter) return entry.type === filter.type;
-  if ('id' in filter) return entry.id === filter.id || entry.id.startsWith(filter.id);
-  return (entry.lastUsedMs ?? 0) < filter.untilMs;
-}
 
 /** As `docker buildx du --verbose` shows one. */
 function block(entry: UsageEntry): string {

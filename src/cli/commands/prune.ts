@@ -9,7 +9,7 @@ import { defineCommand } from '../command.ts';
 import { sets } from '../flag.ts';
 import { needRoot } from '../globals.ts';
 import { usageRecord, usageTable } from '../usage-table.ts';
-import { parseUsageFilter, type UsageFilter } from '../values/filter.ts';
+import { parseUsageFilter, type UsageFilter, wishesOf } from '../values/filter.ts';
 import { parseUsageFormat } from '../values/usage-format.ts';
 
 interface PruneFlags {
@@ -79,7 +79,12 @@ export const command = defineCommand<PruneFlags>({
   defaults: () => ({ all: false, force: false, json: false, filters: [] }),
   run: async (flags, _words, caller) => {
     const { signal, writeResult, writeMessage } = caller;
-    const wishes = wishesOf(flags);
+    const { all, filters, reservedBytes, maxUsedBytes } = flags;
+    const wishes: PruneWishes = {
+      ...{ all, ...wishesOf(filters) },
+      ...(reservedBytes !== undefined && { reservedBytes }),
+      ...(maxUsedBytes !== undefined && { maxUsedBytes }),
+    };
     if (!flags.force && !(await agrees(wishes, caller))) {
       await writeMessage('nothing was deleted\n');
       return 1;
@@ -95,18 +100,6 @@ export const command = defineCommand<PruneFlags>({
     return 0;
   },
 });
-
-function wishesOf({ all, filters, reservedBytes, maxUsedBytes }: PruneFlags): PruneWishes {
-  const until = filters.flatMap((filter) => ('untilMs' in filter ? [filter.untilMs] : []));
-  return {
-    all,
-    types: filters.flatMap((filter) => ('type' in filter ? [filter.type] : [])),
-    ids: filters.flatMap((filter) => ('id' in filter ? [filter.id] : [])),
-    ...(until.length > 0 && { untilMs: Math.min(...until) }),
-    ...(reservedBytes !== undefined && { reservedBytes }),
-    ...(maxUsedBytes !== undefined && { maxUsedBytes }),
-  };
-}
 
 function parseSize(option: string, text: string): number {
   const bytes = parseByteSize(text);

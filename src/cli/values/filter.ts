@@ -1,6 +1,7 @@
 import { BuildError } from '../../diagnostics/build-error.ts';
 import { nearest } from '../../diagnostics/suggest.ts';
 import { type UsageType, usageTypes } from '../../disk-usage/usage-entry.ts';
+import type { UsageWishes } from '../../disk-usage/usage-wishes.ts';
 
 /** What `--filter` of `df` and `prune` says. */
 export type UsageFilter = { readonly type: UsageType } | { readonly id: string } | { readonly untilMs: number };
@@ -24,6 +25,16 @@ export function parseUsageFilter(text: string, nowMs: number): UsageFilter {
   const time = duration === undefined ? Date.parse(value) : nowMs - duration;
   if (Number.isNaN(time)) throw bad('has neither a duration nor a time', 'write until=24h, until=1h30m or until=2026-01-31T12:00:00Z');
   return { untilMs: time };
+}
+
+/** All filters together: one of the types, one of the ids, and the longest time without use. */
+export function wishesOf(filters: readonly UsageFilter[]): UsageWishes {
+  const until = filters.flatMap((filter) => ('untilMs' in filter ? [filter.untilMs] : []));
+  return {
+    types: filters.flatMap((filter) => ('type' in filter ? [filter.type] : [])),
+    ids: filters.flatMap((filter) => ('id' in filter ? [filter.id] : [])),
+    ...(until.length > 0 && { untilMs: Math.min(...until) }),
+  };
 }
 
 const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
