@@ -1,6 +1,6 @@
 //! What `hello` opened and all requests share: the store, the lease, and the snapshots of this session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,15 +35,16 @@ pub const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);
 
-/// Where a snapshot of this session is in its life.
+/// Layers that are kept open: chains up to the length from which they are mounted in blocks.
+const MOST_OPENED: usize = 256;
+
+/// Where a snapshot of this session is in its life, until it is packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotState {
     /// Being written: only its maker may look into it.
     Active,
     /// Whole, never written again; still in `tmp/<lease>/<name>`.
     Committed,
-    /// Packed: the store's `snapshots/<hex>` is this one, or an older equal one that stands for it.
-    Packed(DiffID),
 }
 
 /// A directory in overlay form that this session made: an overlay's upper directory, or a copy.
@@ -66,6 +67,16 @@ impl Snapshot {
 
     pub fn set_state(&self, state: SnapshotState) {
         *lock(&self.state) = state;
+    }
+
+    fn whole(&self) -> Result<OwnedFd, Error> {
+        match self.state() {
+            SnapshotState::Active => Err(Error::internal(format!(
+                "snapshot \"{}\" is still being written",
+                self.id
+            ))),
+            SnapshotState::Committed => self.fs.try_clone().doing(|| "duplicate a descriptor"),
+        }
     }
 }
 
@@ -93,6 +104,10 @@ pub struct Session {
     idmap: OnceLock<Result<Idmap, String>>,
     boot_id: String,
     snapshots: Mutex<BTreeMap<SnapshotID, Arc<Snapshot>>>,
+    /// Those that are layers: the store's `snapshots/<hex>` is such a one, or an older equal one that stands for it.
+    packed: Mutex<HashMap<SnapshotID, DiffID>>,
+    /// Directories of the store's layers that steps of this session stand on.
+    opened: Mutex<HashMap<DiffID, OwnedFd>>,
     next: AtomicU64,
 }
 
@@ -120,6 +135,8 @@ impl Session {
             idmap: OnceLock::new(),
             boot_id: boot_id.trim().to_owned(),
             snapshots: Mutex::default(),
+            packed: Mutex::default(),
+            opened: Mutex::default(),
             next: AtomicU64::new(1),
         })
     }
@@ -205,6 +222,20 @@ impl Session {
         });
         lock(&self.snapshots).insert(id, Arc::clone(&snapshot));
         Ok(snapshot)
+    }
+
+    /// A snapshot has become a layer of the store. Its directory is closed: each one that is open makes the start of every process slower.
+    pub fn set_packed(&self, snapshot: &Snapshot, diff_id: &DiffID) {
+        lock(&self.packed).insert(snapshot.id, diff_id.clone());
+        // Where ids are kept beside the files, the snapshot has them.
+        if !self.mode.emulates_ids() {
+            lock(&self.snapshots).remove(&snapshot.id);
+        }
+    }
+
+    /// The layer that a snapshot has become.
+    pub fn packed(&self, id: SnapshotID) -> Option<DiffID> {
+        lock(&self.packed).get(&id).cloned()
     }
 
     /// Forgets a snapshot that came to nothing and moves its folder away.
@@ -309,23 +340,33 @@ impl Session {
     /// The directory of one layer, in overlay form.
     pub fn layer(&self, layer: &LayerRef) -> Result<OwnedFd, Error> {
         match layer {
-            LayerRef::Layer(diff_id) => self
-                .stored_snapshot(diff_id)?
-                .ok_or_else(|| Error::internal(format!("the store has no snapshot of layer \"{diff_id}\""))),
-            LayerRef::Snapshot(id) => self.session_layer(*id),
+            LayerRef::Layer(diff_id) => self.opened_layer(diff_id),
+            LayerRef::Snapshot(id) => {
+                // In this order: it may be packed while we look.
+                let snapshot = lock(&self.snapshots).get(id).map(Arc::clone);
+                match (self.packed(*id), snapshot) {
+                    (Some(diff_id), _) => self.opened_layer(&diff_id),
+                    (None, Some(snapshot)) => snapshot.whole(),
+                    (None, None) => self.snapshot(*id)?.whole(),
+                }
+            }
         }
     }
 
-    /// A packed snapshot may have been replaced by an older, equal one: then that one is taken, so that a chain has one meaning.
-    fn session_layer(&self, id: SnapshotID) -> Result<OwnedFd, Error> {
-        let snapshot = self.snapshot(id)?;
-        match snapshot.state() {
-            SnapshotState::Active => Err(Error::internal(format!("snapshot \"{id}\" is still being written"))),
-            SnapshotState::Packed(diff_id) => match self.stored_snapshot(&diff_id)? {
-                Some(directory) => Ok(directory),
-                None => snapshot.fs.try_clone().doing(|| "duplicate a descriptor"),
-            },
-            SnapshotState::Committed => snapshot.fs.try_clone().doing(|| "duplicate a descriptor"),
+    /// Each step stands on the layers of the one before it.
+    fn opened_layer(&self, diff_id: &DiffID) -> Result<OwnedFd, Error> {
+        let mut opened = lock(&self.opened);
+        if let Some(directory) = opened.get(diff_id) {
+            return directory.try_clone().doing(|| "duplicate a descriptor");
         }
+        let directory = self
+            .stored_snapshot(diff_id)?
+            .ok_or_else(|| Error::internal(format!("the store has no snapshot of layer \"{diff_id}\"")))?;
+        let clone = directory.try_clone().doing(|| "duplicate a descriptor")?;
+        if opened.len() >= MOST_OPENED {
+            opened.clear();
+        }
+        opened.insert(diff_id.clone(), directory);
+        Ok(clone)
     }
 }

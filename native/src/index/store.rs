@@ -12,7 +12,7 @@ use crate::context::lock;
 use crate::digest::{DiffID, LayerRef};
 use crate::error::{Doing, Error};
 use crate::layer::upper;
-use crate::session::{Session, SnapshotState};
+use crate::session::Session;
 
 /// Indexes that were read or made in this session.
 #[derive(Default)]
@@ -34,10 +34,7 @@ pub fn view(session: &Session, chain: &[LayerRef]) -> Result<View, Error> {
 /// The index of one layer; made by a walk of its snapshot where the store has none.
 pub fn index(session: &Session, name: &LayerRef) -> Result<Arc<LayerIndex>, Error> {
     let packed = match name {
-        LayerRef::Snapshot(id) => match session.snapshot(*id)?.state() {
-            SnapshotState::Packed(diff_id) => Some(LayerRef::Layer(diff_id)),
-            SnapshotState::Active | SnapshotState::Committed => None,
-        },
+        LayerRef::Snapshot(id) => session.packed(*id).map(LayerRef::Layer),
         LayerRef::Layer(_) => None,
     };
     let name = packed.as_ref().unwrap_or(name);

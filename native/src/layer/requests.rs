@@ -40,7 +40,7 @@ pub fn pack(session: &Session, params: LayerPackParams, request: &RequestContext
         && let Some(older) = older_layer(session, request, stable, &made, params.form)?
     {
         session.roots.forget(session, snapshot.id)?;
-        snapshot.set_state(SnapshotState::Packed(older.diff_id.clone()));
+        session.set_packed(&snapshot, &older.diff_id);
         return Ok(result(older, true));
     }
     keep(session, &snapshot, made).map(|layer| result(layer, false))
@@ -66,7 +66,7 @@ fn keep(session: &Session, snapshot: &Snapshot, made: Made) -> Result<PackedLaye
     let Made { layer, entries } = made;
     store::save(session, &layer.diff_id, entries)?;
     commit::place_snapshot(session, &snapshot.name, &layer.diff_id)?;
-    snapshot.set_state(SnapshotState::Packed(layer.diff_id.clone()));
+    session.set_packed(snapshot, &layer.diff_id);
     Ok(layer)
 }
 

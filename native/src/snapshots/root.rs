@@ -22,7 +22,7 @@ use crate::layer::{commit, epoch};
 use crate::overlay;
 use crate::protocol::{Mode, Snapshotter};
 use crate::sandbox::idmap::Idmap;
-use crate::session::{DIRECTORY, Session, Snapshot, SnapshotState};
+use crate::session::{DIRECTORY, Session, Snapshot};
 use crate::syscalls::mount_setattr;
 use crate::tree::host::open_beneath;
 
@@ -71,7 +71,7 @@ pub fn open(
         let place = overlay::mount_active(session, chain, upper, ids)?;
         return Ok(Root { place, directory: None });
     }
-    let chain = named(session, chain)?;
+    let chain = named(session, chain);
     let directory = match session.roots.take(session, &chain)? {
         Some(mut directory) => {
             directory.part_names(session)?;
@@ -94,7 +94,7 @@ pub fn mount_chain(session: &Session, chain: &[LayerRef], ids: Option<&Idmap>) -
     if session.snapshotter != Snapshotter::Copy {
         return overlay::mount_chain(session, chain, ids);
     }
-    let mount = detached(&*view(session, &named(session, chain)?)?)?;
+    let mount = detached(&*view(session, &named(session, chain))?)?;
     mount_setattr(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(), false)
         .doing(|| "make a mount read-only")?;
     Ok(mount)
@@ -114,7 +114,7 @@ pub fn mount_scratch(
     }
     let (folder, files) = commit::new_folder(session)?;
     folders.push(folder);
-    let layers = flatten::directories(session, &named(session, chain)?)?;
+    let layers = flatten::directories(session, &named(session, chain))?;
     write::write(&Stack(&layers), &files, How::Copies, None)?;
     detached(&files)
 }
@@ -160,21 +160,18 @@ fn copy(session: &Session, chain: &[LayerRef], cancel: &CancelToken) -> Result<D
 }
 
 /// A chain in the names that its layers have by now, so that two of them can be compared.
-pub fn named(session: &Session, chain: &[LayerRef]) -> Result<Vec<LayerRef>, Error> {
+pub fn named(session: &Session, chain: &[LayerRef]) -> Vec<LayerRef> {
     let mut names = Vec::with_capacity(chain.len());
     for layer in chain {
         let name = match layer {
-            LayerRef::Snapshot(id) => match session.snapshot(*id)?.state() {
-                SnapshotState::Packed(diff_id) => LayerRef::Layer(diff_id),
-                SnapshotState::Active | SnapshotState::Committed => layer.clone(),
-            },
+            LayerRef::Snapshot(id) => session.packed(*id).map_or_else(|| layer.clone(), LayerRef::Layer),
             LayerRef::Layer(_) => layer.clone(),
         };
         if !matches!(&name, LayerRef::Layer(diff_id) if diff_id.hex() == EMPTY) {
             names.push(name);
         }
     }
-    Ok(names)
+    names
 }
 
 impl Directory {
@@ -242,7 +239,7 @@ impl Roots {
     fn take(&self, session: &Session, chain: &[LayerRef]) -> Result<Option<Directory>, Error> {
         let mut waiting = lock(&self.waiting);
         for at in 0..waiting.len() {
-            if named(session, &waiting[at].chain)? == chain {
+            if named(session, &waiting[at].chain) == chain {
                 return Ok(Some(waiting.remove(at).directory));
             }
         }

@@ -29,7 +29,7 @@ pub fn bind(session: &Session, places: &mut Places<'_>, mount: &SandboxMount, ta
     let source = mount.source.as_deref().map_or("/".to_owned(), clean);
     let (_held, whole) = match (&mount.chain, &mount.selection) {
         (Some(chain), None) => {
-            let view = snapshots::view(session, &snapshots::named(session, chain)?)?;
+            let view = snapshots::view(session, &snapshots::named(session, chain))?;
             (None, view.try_clone().doing(|| "duplicate a descriptor")?)
         }
         (None, Some(selection)) => {
