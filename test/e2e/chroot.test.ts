@@ -6,10 +6,10 @@ import { after, before, describe, test } from 'node:test';
 import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { layerEntries } from '../support/layer-entries.ts';
+import { makePackage } from '../support/local-package.ts';
 import { attempt, messageOf, outputOf } from '../support/look.ts';
 import { gone, processesWith } from '../support/processes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
-import { packageSecrets } from '../support/secrets.ts';
 import { afterMounts, situations } from '../support/situations.ts';
 import { layerDigests } from '../support/stored.ts';
 import { tool } from '../support/tools.ts';
@@ -153,17 +153,18 @@ describe('RUN by chroot', { skip }, () => {
     const context = await cooper.context('debian', {
       Dockerfile: [
         `FROM ${debian}`,
-        'RUN --mount=type=secret,id=apt,target=/etc/apt/apt.conf.d/90machine apt-get update \\',
-        ' && apt-get install -y --no-install-recommends -o DPkg::Options::=--force-unsafe-io sudo && rm -rf /var/lib/apt/lists/*',
-        'RUN useradd --create-home --uid 1500 app && chown app: /opt',
-        'USER app',
-        'RUN id -un && touch /opt/mine && stat -c %u:%a /usr/bin/sudo /opt/mine',
+        'COPY ids.deb /tmp/',
+        'RUN apt-get install -y --no-install-recommends -o DPkg::Options::=--force-unsafe-io /tmp/ids.deb',
+        'RUN useradd --create-home --uid 1500 other && chown other: /opt',
+        'USER other',
+        'RUN id -un && touch /opt/mine && stat -c %u:%a /usr/bin/as-app /var/lib/ids /opt/mine',
         '',
       ].join('\n'),
     });
+    await makePackage(context);
     // Without an overlay nothing keeps dpkg's fsync from the disk, so it is told to leave it.
-    const result = await cooper.built(['-t', 'debian', ...(await packageSecrets(cooper)), context]);
-    assert.equal(outputOf(result).split('\n').slice(-4).join('\n'), 'app\n0:4755\n1500:644\n');
+    const result = await cooper.built(['-t', 'debian', context]);
+    assert.equal(outputOf(result).split('\n').slice(-5).join('\n'), 'other\n990:6755\n990:2750\n1500:644\n');
     await assertValid(cooper.root, 'debian');
   });
 

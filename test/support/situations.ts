@@ -33,7 +33,7 @@ const plainContainer = ['setpriv', `--bounding-set=${dockerCapabilities.join(','
 export const afterMounts = (script: string): string[] => ['unshare', '--mount', 'sh', '-ec', `${script}; exec "$@"`, 'sh'];
 
 /** /dev/fuse as normal systems have it: for all. */
-const openFuse = afterMounts(
+export const openFuse = afterMounts(
   'cd /dev/shm; mount -t tmpfs none .; cd .; mknod fuse c 10 229; chmod 666 fuse; mount --bind fuse /dev/fuse; cd /; umount /dev/shm',
 );
 
