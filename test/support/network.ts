@@ -10,14 +10,17 @@ import { tool } from './tools.ts';
 export interface MachineNetwork extends AsyncDisposable {
   /** Words to put before a command that is to run in it. */
   readonly prefix: readonly [string, ...string[]];
+  /** Of a process in it. */
+  readonly pid: number;
 }
 
-/** `commands`: for the shell; `lo` is up, and `eth0` leads nowhere. */
+/** `commands`: for the shell; `lo` is up, `eth0` leads nowhere, and no packet is forwarded. */
 export async function machineNetwork(commands: readonly string[]): Promise<MachineNetwork> {
   const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo made; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
   const prefix = ['nsenter', `--net=/proc/${holder.pid}/ns/net`] as const;
   const setUp = [
+    'echo 0 >/proc/sys/net/ipv4/ip_forward',
     'ip link set lo up',
     'ip link add eth0 type veth peer name nowhere',
     'ip link set eth0 up',
@@ -28,7 +31,7 @@ export async function machineNetwork(commands: readonly string[]): Promise<Machi
     await ended(holder);
     throw error;
   });
-  return { prefix, [Symbol.asyncDispose]: () => ended(holder) };
+  return { prefix, pid: holder.pid ?? 0, [Symbol.asyncDispose]: () => ended(holder) };
 }
 
 /** The files of the machine that say how names are found. */

@@ -21,19 +21,25 @@ const RTF_REJECT: u32 = 0x200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    network: [u8; 3],
+    pub network: [u8; 3],
     /// Whether the machine can reach anybody by IPv6.
     pub ipv6: bool,
 }
 
 impl Layout {
-    /// A network to which the machine has no route: what it reaches there, containers reach too.
+    /// A network to which the machine has no route: what it reaches there, containers reach too. The first candidate where all are taken: then
+    /// it is as good as any other.
     pub fn choose() -> Self {
-        let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
         Self {
-            network: free_network(&read("route")),
+            network: free_networks(&read("route")).next().unwrap_or(CANDIDATES[0]),
             ipv6: has_default_route6(&read("ipv6_route")),
         }
+    }
+
+    /// Networks of IPv4 alone for builders side by side, to none of which the machine has a route.
+    pub fn free() -> impl Iterator<Item = Self> {
+        let networks = free_networks(&read("route"));
+        networks.map(|network| Self { network, ipv6: false })
     }
 
     /// As `10.0.2.0/24`.
@@ -69,18 +75,41 @@ impl Layout {
     }
 }
 
-/// `routes`: as /proc/net/route has them. The first candidate where all are taken: then it is as good as any other.
-fn free_network(routes: &str) -> [u8; 3] {
+/// The interface by which the machine reaches the world.
+pub fn default_interface() -> Option<String> {
+    way_out(&read("route"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+}
+
+/// `routes`: as /proc/net/route has them.
+fn free_networks(routes: &str) -> impl Iterator<Item = [u8; 3]> + use<> {
     let routes: Vec<_> = routes.lines().skip(1).filter_map(route).collect();
-    let taken = |[a, b, c]: &[u8; 3]| {
+    let taken = move |[a, b, c]: &[u8; 3]| {
         let network = u32::from(Ipv4Addr::new(*a, *b, *c, 0));
         let own = u32::MAX << (32 - PREFIX);
         routes.iter().any(|(to, mask)| (to ^ network) & mask & own == 0)
     };
+    let more = (0..=255).map(|number| [10, 213, number]);
     CANDIDATES
         .into_iter()
-        .find(|candidate| !taken(candidate))
-        .unwrap_or(CANDIDATES[0])
+        .chain(more)
+        .filter(move |candidate| !taken(candidate))
+}
+
+/// Of the default route that is preferred.
+fn way_out(routes: &str) -> Option<String> {
+    let default = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let number = |place: usize| u32::from_str_radix(fields.get(place)?, 16).ok();
+        let usable = number(3)? & (RTF_UP | RTF_REJECT) == RTF_UP;
+        let metric: u32 = fields.get(6)?.parse().ok()?;
+        (usable && number(1)? == 0 && number(7)? == 0).then(|| (metric, fields[0].to_owned()))
+    };
+    let found = routes.lines().skip(1).filter_map(default);
+    found.min_by_key(|(metric, _)| *metric).map(|(_, interface)| interface)
 }
 
 /// Destination and mask; `None` of the default route, which says nothing about any network.
@@ -134,7 +163,30 @@ mod tests {
             // 10.0.2.7/32: one host of it is enough.
             (line("0702000A", "FFFFFFFF"), [10, 87, 61]),
         ] {
-            assert_eq!(free_network(&(HEADER.to_owned() + &routes)), want, "{routes}");
+            assert_eq!(
+                free_networks(&(HEADER.to_owned() + &routes)).next(),
+                Some(want),
+                "{routes}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_way_out_is_the_default_route_of_the_lowest_metric() {
+        let line = |interface: &str, to: &str, flags: &str, metric: u32, mask: &str| {
+            format!("{interface}\t{to}\t010200C0\t{flags}\t0\t0\t{metric}\t{mask}\t0\t0\t0\n")
+        };
+        let nowhere = line("*", "00000000", "0203", 1, "00000000");
+        let half = line("tun0", "00000000", "0003", 0, "00000080");
+        let wireless = line("wlan0", "00000000", "0003", 600, "00000000");
+        let wired = line("eth0", "00000000", "0003", 100, "00000000");
+        for (routes, want) in [
+            (String::new(), None),
+            (nowhere.clone() + &half, None),
+            (wireless.clone() + &wired + &half, Some("eth0")),
+            (nowhere + &wireless, Some("wlan0")),
+        ] {
+            assert_eq!(way_out(&(HEADER.to_owned() + &routes)).as_deref(), want, "{routes}");
         }
     }
 

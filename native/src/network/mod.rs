@@ -3,11 +3,15 @@
 
 mod datagrams;
 mod layout;
+mod masquerade;
+mod message;
 mod namespace;
 mod netlink;
+mod nftables;
 mod ports;
 mod proxy;
 mod resolver;
+mod rule;
 mod slirp;
 mod uplink;
 

@@ -43,6 +43,14 @@ pub fn with_new_container<T: Send>(
     })
 }
 
+/// Runs `work` in a network namespace.
+pub fn within<T: Send>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    on_a_thread(|| {
+        enter(namespace)?;
+        work()
+    })
+}
+
 /// Moves this thread for good.
 pub fn enter(namespace: BorrowedFd<'_>) -> Result<(), Error> {
     move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network)).doing(|| "enter a network namespace")

@@ -1,6 +1,6 @@
 //! The few messages of rtnetlink that a container's network takes. Source: rtnetlink(7), the kernel's if_link.h.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -8,19 +8,20 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 use crate::error::{Doing, Error};
 
+use super::message::{self, ACK, Message};
+
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
-const NLMSG_ERROR: u16 = 2;
-const REQUEST: u16 = 1;
-const ACK: u16 = 4;
-const CREATE: u16 = 0x400 | 0x200; // and NLM_F_EXCL
+const RTM_NEWNEIGH: u16 = 28;
+const NEW: u16 = message::CREATE | message::EXCLUSIVE | ACK;
 
 const IFF_UP: u32 = 1;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IFA_F_NODAD: u8 = 2;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
@@ -34,77 +35,16 @@ const IFLA_BRPORT_ISOLATED: u16 = 33;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+const NUD_PERMANENT: u16 = 0x80;
 const RTA_GATEWAY: u16 = 5;
+
+/// The address of an interface on its link.
+pub type Station = [u8; 6];
 
 /// Index of `lo` in every network namespace.
 pub const LOOPBACK: u32 = 1;
-
-/// A message being written.
-struct Message(Vec<u8>);
-
-impl Message {
-    fn new(kind: u16, flags: u16) -> Self {
-        let mut bytes = vec![0; 16];
-        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
-        bytes[6..8].copy_from_slice(&(flags | REQUEST).to_ne_bytes());
-        Self(bytes)
-    }
-
-    /// `struct ifinfomsg`.
-    fn link(mut self, index: u32, flags: u32) -> Self {
-        self.put_link(index, flags);
-        self
-    }
-
-    fn put_link(&mut self, index: u32, flags: u32) {
-        self.0.extend([0; 4]);
-        // The flags, and the mask of those that change.
-        for word in [index, flags, flags] {
-            self.0.extend(word.to_ne_bytes());
-        }
-    }
-
-    fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
-        self.put(kind, value);
-        self
-    }
-
-    fn put(&mut self, kind: u16, value: &[u8]) {
-        self.0.extend((value.len() as u16 + 4).to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend(value);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-    }
-
-    fn text(self, kind: u16, value: &str) -> Self {
-        self.bytes(kind, &[value.as_bytes(), &[0]].concat())
-    }
-
-    fn number(self, kind: u16, value: u32) -> Self {
-        self.bytes(kind, &value.to_ne_bytes())
-    }
-
-    /// An attribute that holds what `fill` adds.
-    fn nested(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
-        let start = self.0.len();
-        self.put(kind, &[]);
-        let mut filled = fill(self);
-        let length = (filled.0.len() - start) as u16;
-        filled.0[start..start + 2].copy_from_slice(&length.to_ne_bytes());
-        filled.pad();
-        filled
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let length = self.0.len() as u32;
-        self.0[..4].copy_from_slice(&length.to_ne_bytes());
-        self.0
-    }
-}
 
 /// A socket of NETLINK_ROUTE (0, the default protocol) into the network namespace that its opener was in.
 pub struct Netlink(OwnedFd);
@@ -122,9 +62,7 @@ impl Netlink {
     }
 
     pub fn add_bridge(&self, name: &str) -> Result<(), Error> {
-        let message = Message::new(RTM_NEWLINK, ACK | CREATE)
-            .link(0, IFF_UP)
-            .text(IFLA_IFNAME, name);
+        let message = Message::new(RTM_NEWLINK, NEW).link(0, IFF_UP).text(IFLA_IFNAME, name);
         let message = message.nested(IFLA_LINKINFO, |message| message.text(IFLA_INFO_KIND, "bridge"));
         self.ask(message).doing(|| "make a bridge")
     }
@@ -133,6 +71,17 @@ impl Netlink {
     pub fn add_pair(&self, name: &str, peer: &str, namespace: BorrowedFd<'_>, mtu: u32) -> Result<(), Error> {
         self.ask(pair(name, peer, namespace.as_raw_fd(), mtu))
             .doing(|| "make a pair of interfaces")
+    }
+
+    /// The same, whose end here has an address of its own: nobody who sees new interfaces (udev) gives it another.
+    pub fn add_named_pair(
+        &self,
+        (name, station): (&str, Station),
+        peer: &str,
+        namespace: BorrowedFd<'_>,
+        mtu: u32,
+    ) -> rustix::io::Result<()> {
+        self.ask(pair(name, peer, namespace.as_raw_fd(), mtu).bytes(IFLA_ADDRESS, &station))
     }
 
     /// Makes an interface a port of a bridge, and brings it up.
@@ -161,30 +110,50 @@ impl Netlink {
             .doing(|| format!("add address {address}"))
     }
 
+    /// Says where an address is, so that nobody has to be asked.
+    pub fn add_neighbour(&self, index: u32, address: Ipv4Addr, station: Station) -> Result<(), Error> {
+        // struct ndmsg.
+        let message = Message::new(RTM_NEWNEIGH, NEW)
+            .plain(&[AF_INET, 0, 0, 0])
+            .plain(&index.to_ne_bytes())
+            .plain(&NUD_PERMANENT.to_ne_bytes())
+            .plain(&[0, 0]);
+        self.ask(message.bytes(NDA_DST, &address.octets()).bytes(NDA_LLADDR, &station))
+            .doing(|| format!("say where {address} is"))
+    }
+
     pub fn add_default_route(&self, gateway: IpAddr) -> Result<(), Error> {
-        let mut message = Message::new(RTM_NEWROUTE, ACK | CREATE);
         let (family, octets) = family(gateway);
         // struct rtmsg: to everywhere, table main, by an administrator, universal, unicast.
-        message.0.extend([family, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
+        let message = Message::new(RTM_NEWROUTE, NEW).plain(&[family, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
         self.ask(message.bytes(RTA_GATEWAY, &octets))
             .doing(|| format!("add a route by {gateway}"))
     }
 
     /// The index of an interface, `None` when there is none of that name.
     pub fn index(&self, name: &str) -> Result<Option<u32>, Error> {
-        let message = Message::new(RTM_GETLINK, 0).link(0, 0).text(IFLA_IFNAME, name);
-        let answer = match self.exchange(message) {
-            Ok(answer) => answer,
-            Err(Errno::NODEV) => return Ok(None),
-            Err(error) => return Err(error).doing(|| format!("find interface \"{name}\"")),
+        let Some(answer) = self.link(name)? else {
+            return Ok(None);
         };
-        let index = answer
-            .get(20..24)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u32::from_ne_bytes);
-        index
+        number(answer.get(20..24))
             .map(Some)
             .ok_or_else(|| Error::internal("a short answer from netlink"))
+    }
+
+    /// How long its packets may be; `None` when there is none of that name.
+    pub fn mtu(&self, name: &str) -> Result<Option<u32>, Error> {
+        let answer = self.link(name)?.unwrap_or_default();
+        let attributes = answer.get(message::HEADER + 16..).unwrap_or_default();
+        Ok(number(message::attribute(attributes, IFLA_MTU)))
+    }
+
+    fn link(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let message = Message::new(RTM_GETLINK, 0).link(0, 0).text(IFLA_IFNAME, name);
+        match self.exchange(message) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Errno::NODEV) => Ok(None),
+            Err(error) => Err(error).doing(|| format!("find interface \"{name}\"")),
+        }
     }
 
     fn ask(&self, message: Message) -> rustix::io::Result<()> {
@@ -197,24 +166,21 @@ impl Netlink {
         let mut answer = vec![0; 32 * 1024];
         let (length, _) = recv(&self.0, &mut answer[..], RecvFlags::empty())?;
         answer.truncate(length);
-        let kind = answer.get(4..6).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
-        if kind != Some(NLMSG_ERROR) {
-            return Ok(answer);
-        }
-        let code = answer
-            .get(16..20)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(0, i32::from_ne_bytes);
-        if code == 0 {
-            Ok(answer)
-        } else {
-            Err(Errno::from_raw_os_error(-code))
+        let first = message::messages(&answer).next();
+        let error = first.filter(|first| message::kind_of(first).0 == message::ERROR);
+        match error.and_then(message::error_of) {
+            None => Ok(answer),
+            Some(errno) => Err(errno),
         }
     }
 }
 
+fn number(bytes: Option<&[u8]>) -> Option<u32> {
+    bytes?.try_into().ok().map(u32::from_ne_bytes)
+}
+
 fn pair(name: &str, peer: &str, namespace: i32, mtu: u32) -> Message {
-    let message = Message::new(RTM_NEWLINK, ACK | CREATE)
+    let message = Message::new(RTM_NEWLINK, NEW)
         .link(0, 0)
         .text(IFLA_IFNAME, name)
         .number(IFLA_MTU, mtu);
@@ -232,14 +198,15 @@ fn pair(name: &str, peer: &str, namespace: i32, mtu: u32) -> Message {
 }
 
 fn address_message(index: u32, address: IpAddr, prefix: u8) -> Message {
-    let mut message = Message::new(RTM_NEWADDR, ACK | CREATE);
     let (family, octets) = family(address);
     // Nobody else has it: without a search for one who has, an address of IPv6 can be used at once.
     let flags = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
     // struct ifaddrmsg.
-    message.0.extend([family, prefix, flags, 0]);
-    message.0.extend(index.to_ne_bytes());
-    message.bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets)
+    Message::new(RTM_NEWADDR, NEW)
+        .plain(&[family, prefix, flags, 0])
+        .plain(&index.to_ne_bytes())
+        .bytes(IFA_LOCAL, &octets)
+        .bytes(IFA_ADDRESS, &octets)
 }
 
 fn family(address: IpAddr) -> (u8, Vec<u8>) {

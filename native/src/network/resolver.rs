@@ -27,6 +27,13 @@ pub fn in_container(layout: &Layout) -> Result<String, Error> {
     Ok(rewrite(&machine, &behind, layout))
 }
 
+/// Whether containers need the uplink's resolver: some server of the machine's cannot be reached from a network of its own, or there is none.
+pub fn needs_forwarder() -> Result<bool, Error> {
+    let layout = Layout::choose();
+    let (text, forwarder) = (in_container(&layout)?, layout.resolver().to_string());
+    Ok(servers(&text).any(|server| server == forwarder))
+}
+
 fn read(path: &str) -> Result<String, Error> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -1,5 +1,6 @@
-//! The uplink: a network namespace with a bridge, and slirp4netns behind one port of it. Every container is another port. Packets leave the
-//! machine as slirp4netns's own connections, so neither forwarding nor a firewall rule is needed.
+//! The uplink: a network namespace with a bridge, and the way out behind one port of it. Every container is another port. Where the machine
+//! forwards packets and we are its root, it is the gateway (masquerade.rs); else they leave as connections of slirp4netns's own, for which
+//! neither forwarding nor a firewall rule is needed.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,6 +15,7 @@ use crate::error::{Doing, Error};
 use crate::sandbox::keeper::Keeper;
 
 use super::layout::{Layout, PREFIX, PREFIX6};
+use super::masquerade::Masquerade;
 use super::namespace;
 use super::netlink::Netlink;
 use super::slirp::Slirp;
@@ -22,9 +24,9 @@ use super::slirp::Slirp;
 const FIRST: u8 = 15;
 const LAST: u8 = 254;
 /// slirp4netns's own advice for speed.
-const MTU: u32 = 65520;
+const SLIRP_MTU: u32 = 65520;
 const BRIDGE: &str = "uplink";
-const TAP: &str = "tap0";
+const OUT: &str = "out";
 
 pub struct Uplink(Arc<Inner>);
 
@@ -37,7 +39,18 @@ struct Inner {
     bridge: u32,
     numbers: Mutex<Numbers>,
     spare: Mutex<Option<Member>>,
-    _slirp: Slirp,
+    mtu: u32,
+    way: Way,
+}
+
+/// How packets leave the uplink.
+enum Way {
+    Masquerade(Masquerade),
+    Slirp {
+        _child: Slirp,
+        /// Why not by masquerade.
+        reason: String,
+    },
 }
 
 /// Which addresses are in use. They are given in turn: one that was used a moment ago may still be remembered by slirp4netns.
@@ -84,22 +97,45 @@ impl Drop for Member {
 impl Uplink {
     pub fn make(keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
         let layout = Layout::choose();
-        let (namespace, (netlink, bridge)) = namespace::with_new(|netlink| {
-            // No container is to see the bridge's own addresses.
-            for kind in ["all", "default"] {
-                namespace::set(&format!("ipv6/conf/{kind}/disable_ipv6"), "1")?;
-            }
-            netlink.add_bridge(BRIDGE).map_err(explain)?;
-            let bridge = netlink
-                .index(BRIDGE)?
-                .ok_or_else(|| Error::internal("the bridge is not there"))?;
-            Ok((Netlink::open()?, bridge))
+        match Self::by_masquerade(keeper.clone()) {
+            Ok(uplink) => Ok(uplink),
+            Err(error) => Self::by_slirp(keeper, layout, error.to_string()),
+        }
+    }
+
+    fn by_masquerade(keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
+        let masquerade = Masquerade::claim()?;
+        let uplink = Self::with(keeper, |namespace| {
+            masquerade.join(OUT, namespace)?;
+            Ok((masquerade.layout, masquerade.mtu, Way::Masquerade(masquerade)))
         })?;
-        let slirp = Slirp::start(&namespace, TAP, MTU, &layout)?;
-        let tap = netlink
-            .index(TAP)?
-            .ok_or_else(|| Error::internal("slirp4netns made no interface"))?;
-        netlink.add_port(tap, bridge, MTU)?;
+        let spare = lock(&uplink.0.spare).take();
+        if let (Way::Masquerade(masquerade), Some(member)) = (&uplink.0.way, &spare) {
+            // On an error the container goes with the uplink: it would keep all of it.
+            masquerade.probe(&member.namespace)?;
+        }
+        *lock(&uplink.0.spare) = spare;
+        Ok(uplink)
+    }
+
+    fn by_slirp(keeper: Option<Arc<Keeper>>, layout: Layout, reason: String) -> Result<Self, Error> {
+        Self::with(keeper, |namespace| {
+            let _child = Slirp::start(namespace, OUT, SLIRP_MTU, &layout)?;
+            Ok((layout, SLIRP_MTU, Way::Slirp { _child, reason }))
+        })
+    }
+
+    /// `lead_out` makes the interface `OUT` in the uplink's namespace, with the gateway behind it.
+    fn with(
+        keeper: Option<Arc<Keeper>>,
+        lead_out: impl FnOnce(&OwnedFd) -> Result<(Layout, u32, Way), Error>,
+    ) -> Result<Self, Error> {
+        let (namespace, (netlink, bridge)) = namespace::with_new(make_bridge)?;
+        let (layout, mtu, way) = lead_out(&namespace)?;
+        let out = netlink
+            .index(OUT)?
+            .ok_or_else(|| Error::internal("the uplink's interface is not there"))?;
+        netlink.add_port(out, bridge, mtu)?;
         let (netlink, numbers, spare) = (Mutex::new(netlink), Mutex::default(), Mutex::default());
         let inner = Arc::new(Inner {
             keeper,
@@ -109,7 +145,8 @@ impl Uplink {
             bridge,
             numbers,
             spare,
-            _slirp: slirp,
+            mtu,
+            way,
         });
         // What joining needs of the kernel must be there too.
         let first = add_member(&inner)?;
@@ -120,7 +157,11 @@ impl Uplink {
     /// For `doctor`.
     pub fn description(&self) -> String {
         let more = if self.0.layout.ipv6 { ", with IPv6" } else { "" };
-        format!("one namespace per container, uplink by slirp4netns{more}")
+        let way = match &self.0.way {
+            Way::Masquerade(_) => "nftables".to_owned(),
+            Way::Slirp { reason, .. } => format!("slirp4netns{more}; not by nftables: {reason}"),
+        };
+        format!("one namespace per container, uplink by {way}")
     }
 
     /// A namespace for one container: the one that waits, else a new one. The next is made meanwhile.
@@ -139,6 +180,18 @@ impl Uplink {
             .doing(|| "start a thread")?;
         Ok(member)
     }
+}
+
+fn make_bridge(netlink: &Netlink) -> Result<(Netlink, u32), Error> {
+    // No container is to see the bridge's own addresses.
+    for kind in ["all", "default"] {
+        namespace::set(&format!("ipv6/conf/{kind}/disable_ipv6"), "1")?;
+    }
+    netlink.add_bridge(BRIDGE).map_err(explain)?;
+    let bridge = netlink
+        .index(BRIDGE)?
+        .ok_or_else(|| Error::internal("the bridge is not there"))?;
+    Ok((Netlink::open()?, bridge))
 }
 
 /// The first thing that needs rights, or a part of the kernel.
@@ -166,7 +219,7 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
         // Before the interface: it takes these for its own. `lo` keeps ::1.
         namespace::set("ipv6/conf/default/disable_ipv6", if layout.ipv6 { "0" } else { "1" })?;
         namespace::set("ipv6/conf/default/accept_ra", "0")?;
-        netlink.add_pair("eth0", &peer, inner.namespace.as_fd(), MTU)?;
+        netlink.add_pair("eth0", &peer, inner.namespace.as_fd(), inner.mtu)?;
         let index = netlink
             .index("eth0")?
             .ok_or_else(|| Error::internal("the container's interface is not there"))?;
@@ -175,6 +228,9 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
             netlink.add_address(index, address.into(), PREFIX6)?;
         }
         netlink.set_up(index)?;
+        if let Way::Masquerade(masquerade) = &inner.way {
+            netlink.add_neighbour(index, layout.gateway(), masquerade.station())?;
+        }
         netlink.add_default_route(layout.gateway().into())?;
         match layout.gateway6() {
             Some(gateway) => netlink.add_default_route(gateway.into()),
@@ -193,7 +249,7 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     let port = netlink
         .index(&peer)?
         .ok_or_else(|| Error::internal("the bridge's interface is not there"))?;
-    netlink.add_port(port, inner.bridge, MTU)?;
+    netlink.add_port(port, inner.bridge, inner.mtu)?;
     netlink.isolate_port(port)?;
     drop(netlink);
     Ok(member)

@@ -1,0 +1,146 @@
+//! A rule of nf_tables, written as the expressions that the kernel runs one after the other. Source: the kernel's nf_tables.h.
+
+use super::message::{Message, attribute};
+
+const ELEMENT: u16 = 1;
+const NAME: u16 = 1;
+const DATA: u16 = 2;
+const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+const CODE: u16 = 1;
+const DROP: u32 = 0;
+/// Registers: that of the verdict, and the one in which we compare.
+const TO_VERDICT: u32 = 0;
+const REGISTER: u32 = 1;
+const NETWORK_HEADER: u32 = 1;
+const STATE: u32 = 0;
+const IN_NAME: u32 = 6;
+const OUT_NAME: u32 = 7;
+/// Bits of a connection's state.
+const ESTABLISHED: u32 = 2;
+const RELATED: u32 = 4;
+const COUNTER_PACKETS: u16 = 2;
+/// Of the header of IPv4.
+const SOURCE: u32 = 12;
+const DESTINATION: u32 = 16;
+const NAME_SIZE: usize = 16;
+
+#[derive(Clone, Copy)]
+pub enum Compare {
+    Equal = 0,
+    Other = 1,
+}
+
+#[derive(Default)]
+pub struct Rule(Vec<(&'static str, Message)>);
+
+impl Rule {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Packets that come in by the interface.
+    pub fn coming_by(self, name: &str) -> Self {
+        self.interface(IN_NAME, Compare::Equal, name)
+    }
+
+    /// Packets that go out by the interface, or by another.
+    pub fn leaving_by(self, compare: Compare, name: &str) -> Self {
+        self.interface(OUT_NAME, compare, name)
+    }
+
+    /// The first bytes of the packet's source.
+    pub fn source(self, compare: Compare, bytes: &[u8]) -> Self {
+        self.address(SOURCE, compare, bytes)
+    }
+
+    pub fn destination(self, bytes: &[u8]) -> Self {
+        self.address(DESTINATION, Compare::Equal, bytes)
+    }
+
+    /// Packets that answer none, of a connection that the other side began.
+    pub fn unasked(self) -> Self {
+        let mask = (ESTABLISHED | RELATED).to_ne_bytes();
+        self.then("ct", |message| message.big_number(1, REGISTER).big_number(2, STATE))
+            .then("bitwise", |message| {
+                message
+                    .big_number(1, REGISTER)
+                    .big_number(2, REGISTER)
+                    .big_number(3, mask.len() as u32)
+                    .nested(4, |message| message.bytes(VALUE, &mask))
+                    .nested(5, |message| message.bytes(VALUE, &[0; 4]))
+            })
+            .compare(Compare::Equal, &[0; 4])
+    }
+
+    pub fn count(self) -> Self {
+        self.then("counter", |message| message)
+    }
+
+    pub fn masquerade(self) -> Self {
+        self.then("masq", |message| message)
+    }
+
+    pub fn drop(self) -> Self {
+        self.then("immediate", |message| {
+            message.big_number(1, TO_VERDICT).nested(2, |message| {
+                message.nested(VERDICT, |message| message.big_number(CODE, DROP))
+            })
+        })
+    }
+
+    pub fn write(self, message: Message) -> Message {
+        self.0.into_iter().fold(message, |message, (name, data)| {
+            message.nested(ELEMENT, |message| message.text(NAME, name).bytes(DATA, &data.0))
+        })
+    }
+
+    /// What the counter among a rule's expressions says, 0 where it has none.
+    pub fn counted(mut expressions: &[u8]) -> u64 {
+        while let Some(element) = attribute(expressions, ELEMENT) {
+            let data = attribute(element, DATA).unwrap_or_default();
+            let packets = attribute(data, COUNTER_PACKETS).and_then(|bytes| bytes.try_into().ok());
+            if attribute(element, NAME) == Some(b"counter\0") {
+                return packets.map_or(0, u64::from_be_bytes);
+            }
+            expressions = expressions
+                .get((element.len() + 4).next_multiple_of(4)..)
+                .unwrap_or_default();
+        }
+        0
+    }
+
+    fn interface(self, key: u32, compare: Compare, name: &str) -> Self {
+        let mut bytes = [0; NAME_SIZE];
+        let length = name.len().min(NAME_SIZE - 1);
+        bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+        self.then("meta", |message| message.big_number(1, REGISTER).big_number(2, key))
+            .compare(compare, &bytes)
+    }
+
+    fn address(self, offset: u32, compare: Compare, bytes: &[u8]) -> Self {
+        let length = bytes.len() as u32;
+        self.then("payload", |message| {
+            message
+                .big_number(1, REGISTER)
+                .big_number(2, NETWORK_HEADER)
+                .big_number(3, offset)
+                .big_number(4, length)
+        })
+        .compare(compare, bytes)
+    }
+
+    fn compare(self, compare: Compare, bytes: &[u8]) -> Self {
+        self.then("cmp", |message| {
+            message
+                .big_number(1, REGISTER)
+                .big_number(2, compare as u32)
+                .nested(3, |message| message.bytes(VALUE, bytes))
+        })
+    }
+
+    fn then(mut self, name: &'static str, fill: impl FnOnce(Message) -> Message) -> Self {
+        self.0.push((name, fill(Message::default())));
+        self
+    }
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { type Cooper, makeCooper, type Running } from '../support/cooper.ts';
+import { outputOf } from '../support/look.ts';
+import { modes } from '../support/modes.ts';
+import { localBase, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
+import { descendants, gone } from '../support/processes.ts';
+import { tool } from '../support/tools.ts';
+
+// The uplink of root by nftables, on a machine of the test's own that forwards packets to a world of the test's own.
+
+const [root] = modes;
+
+const forwarding = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
+const address = 'ip address add 192.0.2.10/24 dev eth0';
+const wayOut = 'ip route add default via 192.0.2.1';
+const dropAll = "nft add table ip wall; nft 'add chain ip wall forward { type filter hook forward priority 0; policy drop; }'";
+/** Has the name `cooper-` and three bytes of the network. */
+const traces = '{ ip -o link; ip route; nft list tables; } | grep cooper- || true';
+const serve = 'mkdir /web; echo "a container" >/web/index.html; httpd -p 8080 -h /web';
+
+describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? false }, () => {
+  const cleanup = new AsyncDisposableStack();
+  /** Knows no way to networks of containers: what it answers must have come from the machine's address. */
+  let world: MachineNetwork;
+  let machine: MachineNetwork;
+  let cooper: Cooper;
+  let base: readonly string[];
+
+  before(async () => {
+    world = await machineNetworkOf('ip link del eth0', 'ip address add 203.0.113.5/32 dev lo');
+    machine = await machineNetworkOf(address, wayOut, forwarding, 'ip link set eth0 mtu 1400', `ip link set nowhere netns ${world.pid}`);
+    await inside(world, 'ip address add 192.0.2.1/24 dev nowhere; ip link set nowhere up');
+    cleanup.use(await startThere(world, 'small-servers.ts', ['web', '203.0.113.5']));
+    cleanup.use(await startThere(world, 'small-servers.ts', ['names', '192.0.2.1']));
+    cleanup.use(await startThere(machine, 'small-servers.ts', ['web', '127.0.0.1', '192.0.2.10']));
+    cooper = await on(machine);
+    base = await localBase(cooper);
+  });
+
+  after(() => cleanup.disposeAsync());
+
+  const machineNetworkOf = async (...commands: string[]): Promise<MachineNetwork> => cleanup.use(await machineNetwork(commands));
+
+  const inside = ({ prefix: [first, ...rest] }: MachineNetwork, script: string): Promise<string> =>
+    tool(first, [...rest, 'sh', '-ec', script]);
+
+  async function on(network: MachineNetwork, resolvConf = 'nameserver 192.0.2.1\n'): Promise<Cooper> {
+    const installation = cleanup.use(await (root as NonNullable<typeof root>).install());
+    const { directory } = cleanup.use(await makeCooper(installation));
+    return cleanup.use(await makeCooper(await onMachine(installation, network, directory, { resolvConf })));
+  }
+
+  async function outputFrom(...lines: string[]): Promise<string> {
+    const context = await cooper.context('look', { Dockerfile: ['FROM base', ...lines, ''].join('\n') });
+    return outputOf(await cooper.built(['--no-cache', ...base, context]));
+  }
+
+  /** A build with containers side by side that run this, and stay. */
+  async function staying(name: string, count: number, script: string): Promise<Running & { readonly networks: MachineNetwork[] }> {
+    const stages = Array.from({ length: count }, (_, each) => `FROM base AS s${each}\nRUN ${script}; echo up ${each}; exec sleep 600\n`);
+    const copies = stages.map((_, each) => `COPY --from=s${each} / /${each}/\n`);
+    const context = await cooper.context(name, { Dockerfile: [...stages, 'FROM base\n', ...copies].join('') });
+    const running = cooper.start(['build', '--no-cache', '--progress', 'plain', ...base, context]);
+    await Promise.all(stages.map((_, each) => running.says(` up ${each}\n`)));
+    const found = await sleepers(running, count);
+    const networks = found.map((pid) => ({
+      pid,
+      prefix: ['nsenter', `--net=/proc/${pid}/ns/net`] as const,
+      [Symbol.asyncDispose]: async () => {},
+    }));
+    return Object.assign(running, { networks });
+  }
+
+  /** A shell has said `up` a moment before it is `sleep`. */
+  async function sleepers(running: Running, count: number): Promise<number[]> {
+    for (;;) {
+      const found = descendants(running.pid).filter(({ name }) => name === 'sleep');
+      if (found.length === count) return found.map(({ pid }) => pid);
+      await setTimeout(20);
+    }
+  }
+
+  const addressOf = async (network: MachineNetwork): Promise<string> =>
+    (await inside(network, "ip -4 -o address show eth0 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'")).trim();
+
+  const ask = (network: MachineNetwork, url: string): Promise<string> => inside(network, `curl -sm 2 --noproxy "*" ${url} || echo nobody`);
+
+  test('the world is reached by the machine’s address, and names are asked of the machine’s servers', async () => {
+    assert.match(await cooper.ok(['doctor']), /^ok +network: one namespace per container, uplink by nftables$/m);
+    const script =
+      'wget -qO- http://203.0.113.5:8080/; nslookup -type=a name.test | grep -c 192.0.2.77; cat /sys/class/net/eth0/mtu /etc/resolv.conf';
+    assert.equal(await outputFrom(`RUN ${script}`), 'web / IPv4 from elsewhere\n1\n1400\nnameserver 192.0.2.1\n');
+  });
+
+  test('the machine’s addresses are reached, its loopback is not', async () => {
+    const running = await staying('loopback', 1, 'true');
+    const [network] = running.networks as [MachineNetwork];
+    assert.equal(await ask(network, 'http://192.0.2.10:8080/'), 'web / IPv4 from elsewhere\n');
+    // More than a container may do: 127.0.0.1 is looked for outside.
+    assert.equal(await ask(network, 'http://127.0.0.1:8080/'), 'nobody\n');
+    // Its end of the pair is another way to the machine.
+    const gateway = (await addressOf(network)).replace(/\d+$/, '2');
+    assert.equal(await ask(network, `http://${gateway}:8080/`), 'nobody\n');
+    await running.stop('SIGTERM');
+  });
+
+  test('nobody begins to talk to a container: neither another, of this build or another, nor the machine', async () => {
+    const builds = [await staying('one', 2, serve), await staying('other', 1, serve)] as const;
+    const [target, beside, other] = builds.flatMap(({ networks }) => networks) as [MachineNetwork, MachineNetwork, MachineNetwork];
+    const [at, there] = await Promise.all([addressOf(target), addressOf(other)]);
+    assert.notEqual(at.replace(/\d+$/, ''), there.replace(/\d+$/, ''), 'two builds have two networks');
+    assert.equal(await ask(target, `http://${at}:8080/`), 'a container\n');
+    await inside(beside, `ip route add ${at}/32 via ${at.replace(/\d+$/, '2')}`);
+    const tried = [other, machine, beside].map((network) => ask(network, `http://${at}:8080/`));
+    assert.deepEqual(await Promise.all(tried), ['nobody\n', 'nobody\n', 'nobody\n']);
+    await inside(beside, `ip route del ${at}/32`);
+    assert.equal(await ask(beside, `http://${at}:8080/`), 'nobody\n', 'on the bridge itself');
+    await Promise.all(builds.map((each) => each.stop('SIGTERM')));
+  });
+
+  test('nothing of it stays when the worker is killed', async () => {
+    const running = await staying('killed', 1, 'true');
+    assert.match(await inside(machine, traces), /cooper-[\s\S]*cooper-[\s\S]*table ip cooper-/);
+    const all = descendants(running.pid);
+    const worker = all.find(({ pid, name }) => name === 'cooper-worker' && descendants(pid).some(({ name }) => name === 'sleep'));
+    assert.ok(worker);
+    assert.ok(!all.some(({ name }) => name === 'slirp4netns'));
+    process.kill(worker.pid, 'SIGKILL');
+    await gone(all);
+    // The kernel takes interfaces of a namespace away in its own time; that they stay is the failure.
+    while ((await inside(machine, traces)) !== '') await setTimeout(50);
+  });
+
+  for (const { name, commands, resolvConf, why } of [
+    { name: 'which forwards nothing', commands: [address, wayOut], why: /does not forward packets/ },
+    { name: 'whose firewall drops', commands: [address, wayOut, forwarding, dropAll], why: /a firewall drops what this machine forwards/ },
+    {
+      name: 'whose firewall lets only TCP through',
+      commands: [address, wayOut, forwarding, dropAll, 'nft add rule ip wall forward ip protocol tcp accept'],
+      why: /a firewall drops what this machine forwards/,
+    },
+    { name: 'without a way out', commands: [address, forwarding], why: /no default route/ },
+    {
+      name: 'with IPv6',
+      commands: [address, wayOut, forwarding, 'ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'],
+      why: /IPv6/,
+    },
+    { name: 'with its own resolver', commands: [address, wayOut, forwarding], resolvConf: 'nameserver 127.0.0.1\n', why: /loopback/ },
+  ]) {
+    test(`on a machine ${name} it is slirp4netns, and doctor says why`, async () => {
+      const other = await on(await machineNetworkOf(...commands), resolvConf);
+      const said = /^ok +network: .*uplink by slirp4netns.*; not by nftables: (.*)$/m.exec(await other.ok(['doctor']));
+      assert.match(said?.[1] ?? '', why);
+    });
+  }
+});
