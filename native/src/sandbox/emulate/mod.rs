@@ -1,7 +1,7 @@
 //! Ids that there are not. In a user namespace with one id the kernel refuses every other: programs that become somebody, or give files to
 //! somebody, fail, and apt is one of them. Here their calls are handed over by a seccomp filter to a process that answers as the kernel would
-//! with all ids: who a process is stands in a table, who a file belongs to in an attribute of it. What is not emulated: stat shows root
-//! everywhere, and rights are checked for root, so nothing is kept from a user of the container.
+//! with all ids: who a process is stands in a table, who a file belongs to in an attribute of it. What is not emulated: rights are
+//! checked for root, so nothing is kept from a user of the container.
 //!
 //! The listener is a child of the supervisor. It is in the container's mount namespace, so that the kernel itself keeps every path within, but not
 //! in its pid namespace, so that nobody there sees or ends it.
@@ -43,6 +43,8 @@ const RLIMIT_LOCKS: u32 = 10;
 /// The first place of the table; below it is what somebody set who meant locks.
 const FIRST: u64 = 1 << 32;
 const MOST_CREDENTIALS: usize = 65536;
+/// Of all credentials together: no program needs many sets of many groups, and one that makes them must not cost the machine's memory.
+const MOST_GROUPS_KEPT: usize = 1 << 20;
 /// As the kernel has it: NGROUPS_MAX.
 const MOST_GROUPS: u64 = 65536;
 
@@ -154,6 +156,10 @@ fn is_readable(notifications: &OwnedFd) -> Result<bool, Errno> {
             Err(error) => return Err(error),
         }
     }
+}
+
+fn groups_of(credentials: &[Credentials]) -> usize {
+    credentials.iter().map(|each| each.groups.len()).sum()
 }
 
 impl Listener {
@@ -287,6 +293,7 @@ impl Listener {
         let place = match self.credentials.iter().position(|each| *each == who) {
             Some(place) => place,
             None if self.credentials.len() >= MOST_CREDENTIALS => return Err(Errno::AGAIN),
+            None if groups_of(&self.credentials) + who.groups.len() > MOST_GROUPS_KEPT => return Err(Errno::AGAIN),
             None => {
                 self.credentials.push(who);
                 self.credentials.len() - 1
