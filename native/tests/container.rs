@@ -85,9 +85,10 @@ fn what_a_program_sees() {
         ),
         (
             "no /dev/kmsg, no disks",
-            "ls /dev",
+            // core is where the machine has a /proc/kcore.
+            "ls /dev | grep -v '^core$'",
             json!({}),
-            "core\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n",
+            "fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n",
         ),
         (
             "hosts that were asked for",
