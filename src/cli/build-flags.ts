@@ -3,11 +3,9 @@ import type {
   AnnotationOption,
   CacheFromOption,
   CacheToOption,
-  CertificatesOption,
   HostOption,
   Permission,
   SecretOption,
-  SecurityOptions,
   SshOption,
 } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
@@ -18,24 +16,23 @@ import { familiarReference, parseReference } from '../oci/reference.ts';
 import { type ProgressMode, progressModes } from '../progress/renderer.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, unavailableLimitFlags } from './limit-flags.ts';
+import { cdiDirectoryFlag, certificatesFlag, defaultSandboxFlags, type SandboxFlags, securityFlag } from './sandbox-flags.ts';
 import { type UserNamespaceFlag, usernsFlag } from './userns-flag.ts';
 import { parseAnnotation } from './values/annotation.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseBuildContext } from './values/build-context.ts';
 import { parseCacheFrom, parseCacheTo } from './values/cache.ts';
 import { type CallArgument, parseCall } from './values/call.ts';
-import { parseCertificates } from './values/certificates.ts';
 import { parseHost } from './values/host.ts';
 import { parseNetwork } from './values/network.ts';
 import { type OutputArgument, parseOutput } from './values/output.ts';
 import { parsePermission } from './values/permission.ts';
 import { parsePlatformOption } from './values/platform.ts';
 import { parseSecret } from './values/secret.ts';
-import { parseSecurityOption } from './values/security-option.ts';
 import { parseSsh } from './values/ssh.ts';
 
 /** What the options of `cooper build` say. Paths are absolute. */
-export interface BuildFlags extends LimitFlags, UserNamespaceFlag {
+export interface BuildFlags extends LimitFlags, SandboxFlags, UserNamespaceFlag {
   readonly tags: string[];
   /** As typed: what it is relative to depends on the context. */
   file?: string;
@@ -48,14 +45,11 @@ export interface BuildFlags extends LimitFlags, UserNamespaceFlag {
   readonly ssh: SshOption[];
   readonly addHosts: HostOption[];
   readonly allow: Permission[];
-  readonly cdiDirectories: string[];
-  security: SecurityOptions;
   readonly outputs: OutputArgument[];
   readonly cacheTo: CacheToOption[];
   readonly cacheFrom: CacheFromOption[];
   platform?: Platform;
   network?: NetworkMode;
-  certificates?: CertificatesOption;
   noCache: boolean;
   reproducible: boolean;
   readonly noCacheFilter: string[];
@@ -71,6 +65,7 @@ export interface BuildFlags extends LimitFlags, UserNamespaceFlag {
 
 export const defaultBuildFlags = (): BuildFlags => ({
   ...defaultLimitFlags(),
+  ...defaultSandboxFlags(),
   tags: [],
   contexts: {},
   buildArgs: {},
@@ -80,8 +75,6 @@ export const defaultBuildFlags = (): BuildFlags => ({
   ssh: [],
   addHosts: [],
   allow: [],
-  cdiDirectories: [],
-  security: {},
   outputs: [],
   cacheTo: [],
   cacheFrom: [],
@@ -195,35 +188,15 @@ export const buildFlags: readonly Flag<BuildFlags>[] = [
   },
   ...limitFlags,
   usernsFlag,
-  {
-    name: 'ca-certificates',
-    value: 'FILE|DIR',
-    optional: true,
-    help: "certificates of authorities that RUN trusts besides the image's (default: this machine's); nothing of them stays in the image",
-    set: (options, text, caller) => {
-      options.certificates = parseCertificates(text, caller);
-    },
-  },
+  certificatesFlag('RUN'),
   {
     name: 'allow',
     value: 'PERMISSION',
     help: 'what the Dockerfile may ask for: network.host, security.insecure, device or device=NAME; may be given several times',
     set: ({ allow }, text) => void allow.push(parsePermission(text)),
   },
-  {
-    name: 'cdi-spec-dir',
-    value: 'DIR',
-    help: 'where devices of RUN --device are described (default: /etc/cdi and /var/run/cdi); may be given several times, the last counts most',
-    set: ({ cdiDirectories }, text, { directory }) => void cdiDirectories.push(resolve(directory, notEmpty('--cdi-spec-dir', text))),
-  },
-  {
-    name: 'security-opt',
-    value: 'OPTION',
-    help: 'walls of every RUN: seccomp=FILE, seccomp=unconfined, no-new-privileges, systempaths=unconfined; may be given several times',
-    set: (options, text, caller) => {
-      options.security = { ...options.security, ...parseSecurityOption(text, caller) };
-    },
-  },
+  cdiDirectoryFlag('devices of RUN --device'),
+  securityFlag('every RUN'),
   {
     name: 'reproducible',
     help: "the same image for the same commit: SOURCE_DATE_EPOCH is the time of the context's git HEAD",

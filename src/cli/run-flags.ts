@@ -1,28 +1,24 @@
-import { resolve } from 'node:path';
-import type { CertificatesOption, SecurityOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { NetworkMode } from '../graph/spec.ts';
 import type { DeviceArgument } from '../run.ts';
 import { type Flag, sets, type Unavailable } from './flag.ts';
 import { defaultLimitFlags, type LimitFlags, limitFlags, pidsFlag, unavailableLimitFlags } from './limit-flags.ts';
+import { cdiDirectoryFlag, certificatesFlag, defaultSandboxFlags, type SandboxFlags, securityFlag } from './sandbox-flags.ts';
 import { type UserNamespaceFlag, usernsFlag } from './userns-flag.ts';
 import { parseAssignment } from './values/assignment.ts';
 import { parseCapability } from './values/capability.ts';
-import { parseCertificates } from './values/certificates.ts';
 import { parseDevice } from './values/device.ts';
 import { parseNetwork } from './values/network.ts';
 import { type PortMapping, parsePort } from './values/port.ts';
-import { parseSecurityOption } from './values/security-option.ts';
 import { parseVolume, type VolumeMapping } from './values/volume.ts';
 
 /** What the options of `cooper run` say. */
-export interface RunFlags extends LimitFlags, UserNamespaceFlag {
+export interface RunFlags extends LimitFlags, SandboxFlags, UserNamespaceFlag {
   /** `NAME=value`, in the order given. */
   readonly env: string[];
   readonly volumes: VolumeMapping[];
   readonly ports: PortMapping[];
   network: NetworkMode;
-  certificates?: CertificatesOption;
   workdir?: string;
   user?: string;
   /** Empty: the image's own is taken away. */
@@ -30,9 +26,7 @@ export interface RunFlags extends LimitFlags, UserNamespaceFlag {
   hostname?: string;
   readonly addedCapabilities: string[];
   readonly droppedCapabilities: string[];
-  security: SecurityOptions;
   readonly devices: DeviceArgument[];
-  readonly cdiDirectories: string[];
   remove: boolean;
   /** Standard input goes to the program. */
   interactive: boolean;
@@ -42,15 +36,14 @@ export interface RunFlags extends LimitFlags, UserNamespaceFlag {
 
 export const defaultRunFlags = (): RunFlags => ({
   ...defaultLimitFlags(),
+  ...defaultSandboxFlags(),
   env: [],
   volumes: [],
   ports: [],
   network: 'default',
   addedCapabilities: [],
   droppedCapabilities: [],
-  security: {},
   devices: [],
-  cdiDirectories: [],
   remove: true,
   interactive: false,
   tty: false,
@@ -111,15 +104,7 @@ export const runFlags: readonly Flag<RunFlags>[] = [
       options.network = parseNetwork(text);
     },
   },
-  {
-    name: 'ca-certificates',
-    value: 'FILE|DIR',
-    optional: true,
-    help: "certificates of authorities that the program trusts besides the image's (default: this machine's); nothing of them stays in the image",
-    set: (options, text, caller) => {
-      options.certificates = parseCertificates(text, caller);
-    },
-  },
+  certificatesFlag('the program'),
   {
     name: 'entrypoint',
     value: 'PROGRAM',
@@ -154,23 +139,8 @@ export const runFlags: readonly Flag<RunFlags>[] = [
     help: 'a device of the host, by its path or the name of its description (VENDOR/CLASS=NAME); may be given several times',
     set: ({ devices }, text) => void devices.push(parseDevice(text)),
   },
-  {
-    name: 'cdi-spec-dir',
-    value: 'DIR',
-    help: 'where devices are described (default: /etc/cdi and /var/run/cdi); may be given several times, the last counts most',
-    set: ({ cdiDirectories }, text, { directory }) => {
-      if (text === '') throw new BuildError('ARG_INVALID', '"--cdi-spec-dir" needs a directory');
-      cdiDirectories.push(resolve(directory, text));
-    },
-  },
-  {
-    name: 'security-opt',
-    value: 'OPTION',
-    help: 'walls of the container: seccomp=FILE, seccomp=unconfined, no-new-privileges, systempaths=unconfined; may be given several times',
-    set: (options, text, caller) => {
-      options.security = { ...options.security, ...parseSecurityOption(text, caller) };
-    },
-  },
+  cdiDirectoryFlag('devices'),
+  securityFlag('the container'),
   ...limitFlags,
   usernsFlag,
   pidsFlag,
