@@ -24,11 +24,11 @@ import type { Plan } from './plan/plan.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
 import { Registry } from './registry/registry.ts';
+import type { TransferEvent } from './registry/transfer.ts';
 import { withCommitTime } from './reproducible.ts';
 import { refuseSecret, searchArguments, searchPlan } from './search-plan.ts';
 import { SecretGuard, type SecretPatterns } from './secret/guard.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
-import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
 import { Workbench } from './workbench.ts';
 

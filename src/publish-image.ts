@@ -4,11 +4,12 @@ import { BuildError } from './diagnostics/build-error.ts';
 import type { ExecutedGraph } from './execute/execute-graph.ts';
 import { formatReference, parseReference } from './oci/reference.ts';
 import type { BuildEvent } from './progress/events.ts';
+import { runTask } from './progress/run-task.ts';
 import { pushImage } from './push.ts';
 import type { Registry } from './registry/registry.ts';
+import type { TransferEvent } from './registry/transfer.ts';
 import type { Session } from './session.ts';
 import type { StoredImage } from './store-image.ts';
-import type { TransferEvent } from './transfer.ts';
 import { taskOfTransfer } from './transfer-events.ts';
 
 interface PublishOptions extends Pick<Session, 'worker' | 'store'> {
@@ -36,18 +37,17 @@ export function wantedParts({ outputs = [], tags = [], push = false }: BuildOpti
 
 /** Gives the image its names and takes it where the options say. */
 export async function publishImage(image: StoredImage, graph: ExecutedGraph, context: PublishOptions, signal: AbortSignal): Promise<void> {
-  const { options, store, names } = context;
+  const { options, store, names, emit } = context;
   for (const name of names) await store.refs.set(name, image.descriptor);
   for (const output of options.outputs ?? []) {
-    await task(context, `export to ${describe(output)}`, () => writeOutput(output, image, graph, context, signal));
+    await runTask({ id: `export to ${describe(output)}`, emit }, () => writeOutput(output, image, graph, context, signal), signal);
   }
   if (options.push) {
-    const { registry, emit } = context;
+    const { registry } = context;
     const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('push', event));
     for (const name of names) {
-      await task(context, `push ${name}`, () =>
-        pushImage(image.descriptor, parseReference(name), { store, registry, onTransfer, verdict: image.verdict }, signal),
-      );
+      const push = { store, registry, onTransfer, verdict: image.verdict };
+      await runTask({ id: `push ${name}`, emit }, () => pushImage(image.descriptor, parseReference(name), push, signal), signal);
     }
   }
 }
@@ -82,9 +82,3 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 const describe = ({ type, destination }: OutputOption): string => `${type} ${destination}`;
-
-async function task(context: PublishOptions, name: string, work: () => Promise<void>): Promise<void> {
-  context.emit({ type: 'task.started', time: Date.now(), id: name, name });
-  await work();
-  context.emit({ type: 'task.completed', time: Date.now(), id: name });
-}

@@ -8,10 +8,10 @@ import { formatPlatform, type Platform, platformMatches, selectPlatform } from '
 import { familiarReference, formatReference, parseReference, type Reference } from './oci/reference.ts';
 import type { ResolvedImage } from './plan/plan.ts';
 import type { Registry, RemoteDocument } from './registry/registry.ts';
+import { counted, type OnTransfer, transferAll } from './registry/transfer.ts';
 import { ImageLayout, parseLayoutReference } from './store/image-layout.ts';
 import type { Ref } from './store/ref-store.ts';
 import type { Store } from './store/store.ts';
-import { counted, type OnTransfer, transferAll } from './transfer.ts';
 
 export interface PullOptions {
   readonly store: Store;

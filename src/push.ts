@@ -3,9 +3,9 @@ import type { Descriptor } from './oci/descriptor.ts';
 import { documentKind, maxDocumentBytes } from './oci/parse.ts';
 import { formatReference, type Reference } from './oci/reference.ts';
 import type { PutResult, Registry } from './registry/registry.ts';
+import { counted, type OnTransfer, transferAll } from './registry/transfer.ts';
 import { imageBlobs } from './store/image-blobs.ts';
 import type { Store } from './store/store.ts';
-import { counted, type OnTransfer, transferAll } from './transfer.ts';
 
 export interface PushOptions {
   readonly store: Store;

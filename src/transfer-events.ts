@@ -1,5 +1,5 @@
 import type { BuildEvent } from './progress/events.ts';
-import type { TransferEvent } from './transfer.ts';
+import type { TransferEvent } from './registry/transfer.ts';
 
 /** A blob on its way, as a task of the event stream. `verb`: `pull` or `push`. */
 export function taskOfTransfer(verb: 'pull' | 'push', event: TransferEvent): BuildEvent {

@@ -60,7 +60,7 @@ const sharedFiles = ['src/build-options.ts'];
 /** The folders that know a package. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   chevrotain: ['grammar'],
-  'p-limit': ['src/cache-mounts', 'src/solve', 'src/execute', 'src/registry', 'src/export', 'src/store', 'src'],
+  'p-limit': ['src/solve', 'src/execute', 'src/registry', 'src/export', 'src/store', 'src'],
   'tar-stream': ['src/context', 'src/export', 'src/store', 'src/image'],
   undici: ['src/registry'],
   'xxhash-wasm': ['src/store', 'src/context', 'src/execute', 'src/graph'],

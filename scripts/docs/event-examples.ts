@@ -99,9 +99,16 @@ export const events: { readonly [Type in BuildEvent['type']]: Description<Type> 
     example: { type: 'task.progress', time, id: `pull ${base}`, current: 1048576, total: 48496211 },
   },
   'task.completed': {
-    meaning: 'A task is done. One that fails has no such event; the build ends with `build.failed`.',
+    meaning: 'A task is done.',
     fields: { id },
     example: { type: 'task.completed', time, id: `pull ${base}` },
+  },
+  'task.failed': {
+    meaning:
+      'A task failed. With an output or a push the build ends then, with `build.failed`; without a cache mount of `--cache-from` it goes on. ' +
+      'Tasks that are given up because something else failed, and blobs on their way, have no such event.',
+    fields: { id, message: 'what went wrong' },
+    example: { type: 'task.failed', time, id: 'import cache mount npm', message: 'the layer is damaged' },
   },
   'build.completed': {
     meaning: 'The last one of a build that succeeded: the image is in the store, and wherever else it was to go.',

@@ -4,8 +4,10 @@ import { exportOCI } from '../export/image-archive.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BuildEvent } from '../progress/events.ts';
+import { type OnProgress, runTask } from '../progress/run-task.ts';
 import type { Registry } from '../registry/registry.ts';
 import { isMountID, mountID } from '../store/mount-id.ts';
+import type { WorkerEvent } from '../worker/protocol.ts';
 import type { CacheMount } from '../worker/store-content.ts';
 import type { Worker } from '../worker/worker.ts';
 import { type Artifact, type ArtifactMount, encodeArtifact, mountKey } from './artifact.ts';
@@ -53,8 +55,10 @@ async function exportOver(
   const made = new Map<Digest, Descriptor>();
   for (const mount of (await worker.call('mount.list', {}, { signal })).mounts) {
     if (!isNamed(mount) || isNumbered(mount.name) || !isWanted(mount.id)) continue;
-    const packed = await task(`export cache mount ${mountID(mount.id)}`, emit, (onEvent) =>
-      worker.call('mount.pack', { name: mount.name, known }, { signal, onEvent }),
+    const packed = await runTask(
+      { id: `export cache mount ${mountID(mount.id)}`, emit },
+      (onProgress) => worker.call('mount.pack', { name: mount.name, known }, { signal, onEvent: progressOf(onProgress) }),
+      signal,
     );
     if (packed.inUse) {
       emit({ type: 'warning', time: Date.now(), message: `the cache mount "${mountID(mount.id)}" is in use, and not exported` });
@@ -89,14 +93,15 @@ async function write(
   if (before?.digest === manifest.descriptor.digest) return;
   const session = new SessionBlobs(root, worker.info.temporary).source;
   const blobs = new Map(what.known.map((blob) => [blob.digest, blob]));
-  await task(`write cache mounts to ${place.name}`, emit, async (onEvent) => {
+  const put = async (onProgress: OnProgress) => {
     if (place instanceof RegistryPlace) {
-      await putArtifact({ manifest, config, made: [...made.values()], blobs: session }, place.reference, { registry, onEvent }, signal);
+      await putArtifact({ manifest, config, made: [...made.values()], blobs: session }, place.reference, { registry, onProgress }, signal);
     } else if (place instanceof ArchivePlace) {
       const source = new ArtifactBlobs([manifest, config], session, { place, blobs, signal });
       await exportOCI({ blobs: source, image: manifest.descriptor, names: [], destination: place.path, signal });
     }
-  });
+  };
+  await runTask({ id: `write cache mounts to ${place.name}`, emit }, put, signal);
 }
 
 /** Private caches have numbers: only the first of them goes. */
@@ -104,14 +109,8 @@ const isNumbered = (name: string): boolean => name.includes('-');
 
 const isNamed = (mount: CacheMount): mount is CacheMount & { readonly id: string } => mount.id !== undefined;
 
-type OnEvent = (event: { readonly type: string; readonly current?: number; readonly total?: number }) => void;
-
-async function task<T>(id: string, emit: (event: BuildEvent) => void, work: (onEvent: OnEvent) => Promise<T>): Promise<T> {
-  emit({ type: 'task.started', time: Date.now(), id, name: id });
-  const result = await work(({ type, current, total }) => {
-    if (type !== 'progress' || current === undefined) return;
-    emit({ type: 'task.progress', time: Date.now(), id, current, ...(total !== undefined && { total }) });
-  });
-  emit({ type: 'task.completed', time: Date.now(), id });
-  return result;
-}
+const progressOf =
+  (onProgress: OnProgress) =>
+  (event: WorkerEvent): void => {
+    if (event.type === 'progress') onProgress(event.current, event.total);
+  };

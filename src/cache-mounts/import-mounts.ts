@@ -1,11 +1,13 @@
-import pLimit from 'p-limit';
 import type { CacheFromOption } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { BuildEvent } from '../progress/events.ts';
+import { type OnProgress, runTask } from '../progress/run-task.ts';
 import type { Registry } from '../registry/registry.ts';
+import { transferAll } from '../registry/transfer.ts';
 import { isMountID, mountID } from '../store/mount-id.ts';
-import type { SandboxMount } from '../worker/protocol.ts';
+import type { SandboxMount, WorkerEvent } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
+import { blobName } from './archive-file.ts';
 import { type Artifact, type ArtifactMount, mountKey } from './artifact.ts';
 import { type ArtifactPlace, artifactPlace } from './artifact-place.ts';
 import { SessionBlobs } from './packed-blobs.ts';
@@ -16,9 +18,6 @@ export interface ImportTools {
   readonly registry: Registry;
   readonly emit: (event: BuildEvent) => void;
 }
-
-/** Blobs on their way at once. */
-const concurrency = 4;
 
 interface Source {
   readonly option: CacheFromOption;
@@ -94,44 +93,24 @@ export class MountImports implements AsyncDisposable {
     }
   }
 
-  async #take({ id, layers }: ArtifactMount, wanted: Wanted, { place, option }: Source, signal: AbortSignal): Promise<void> {
+  #take({ id, layers }: ArtifactMount, wanted: Wanted, { place, option }: Source, signal: AbortSignal): Promise<void> {
     const { emit, worker } = this.#tools;
     const task = `import cache mount ${mountID(id)}`;
-    emit({ type: 'task.started', time: Date.now(), id: task, name: `${task} from ${place.name}` });
+    const blobs = layers.map(({ descriptor }) => descriptor);
     // The way here is one half, unpacking the other.
-    const total = 2 * layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-    let current = 0;
-    const progress = () => emit({ type: 'task.progress', time: Date.now(), id: task, current, total });
-    const onBytes = (count: number) => {
-      current += count;
-      progress();
+    const half = blobs.reduce((sum, { size }) => sum + size, 0);
+    const work = async (onProgress: OnProgress) => {
+      let current = 0;
+      const onBytes = (count: number) => {
+        current += count;
+        onProgress(current, 2 * half);
+      };
+      await transferAll(blobs, (blob, either) => this.#blobs.put(blob, place.blob(blob, either), onBytes), signal);
+      const onEvent = (event: WorkerEvent) => event.type === 'progress' && onProgress(half + event.current, 2 * half);
+      await worker.call('mount.unpack', { ...wanted, layers, replace: option.replace ?? false }, { signal, onEvent });
+      await worker.call('store.discard', { paths: blobs.map(({ digest }) => `${worker.info.temporary}/${blobName(digest)}`) });
     };
-    const limit = pLimit(concurrency);
-    const unique = new Map(layers.map(({ descriptor }) => [descriptor.digest, descriptor]));
-    const failure = new AbortController();
-    const either = AbortSignal.any([signal, failure.signal]);
-    const fetched = [...unique.values()].map((blob) =>
-      limit(async () => {
-        either.throwIfAborted();
-        await this.#blobs.put(blob, place.blob(blob, either), onBytes);
-      }).catch((error) => {
-        failure.abort(error);
-        throw error;
-      }),
-    );
-    // All have ended before anything is told: nobody writes after this.
-    await Promise.allSettled(fetched);
-    either.throwIfAborted();
-    const params = { ...wanted, layers, replace: option.replace ?? false };
-    const onEvent = (event: { readonly type: string; readonly current?: number }) => {
-      if (event.type !== 'progress' || event.current === undefined) return;
-      current = total / 2 + event.current;
-      progress();
-    };
-    await worker.call('mount.unpack', params, { signal, onEvent });
-    const paths = [...unique.keys()].map((digest) => `${worker.info.temporary}/blobs/sha256/${digest.slice('sha256:'.length)}`);
-    await worker.call('store.discard', { paths });
-    emit({ type: 'task.completed', time: Date.now(), id: task });
+    return runTask({ id: task, name: `${task} from ${place.name}`, emit }, work, signal);
   }
 
   #warn(message: string, cause?: unknown): void {

@@ -1,5 +1,5 @@
 import { rendererFor } from '../progress/renderer.ts';
-import type { OnTransfer } from '../transfer.ts';
+import type { OnTransfer } from '../registry/transfer.ts';
 import { taskOfTransfer } from '../transfer-events.ts';
 import type { Caller } from './caller.ts';
 

@@ -42,10 +42,11 @@ export type BuildEvent =
       readonly description?: string;
       readonly url?: string;
     }
-  /** Work outside the graph: exporting, pushing a layer. `id` groups started, progress and completed. */
+  /** Work outside the graph: exporting, pushing a layer. `id` groups started, progress, and completed or failed. */
   | { readonly type: 'task.started'; readonly time: number; readonly id: string; readonly name: string }
   | { readonly type: 'task.progress'; readonly time: number; readonly id: string; readonly current: number; readonly total?: number }
   | { readonly type: 'task.completed'; readonly time: number; readonly id: string }
+  | { readonly type: 'task.failed'; readonly time: number; readonly id: string; readonly message: string }
   | {
       readonly type: 'build.completed';
       readonly time: number;

@@ -69,6 +69,8 @@ class PlainDrawing {
         return this.#end(`task ${event.id}`, event.time, (age) => `DONE ${age}s`);
       case 'vertex.failed':
         return this.#end(event.vertex, event.time, () => `ERROR: ${oneLine(event.message)}`);
+      case 'task.failed':
+        return this.#end(`task ${event.id}`, event.time, () => `ERROR: ${oneLine(event.message)}`);
       case 'warning':
         return this.#warning(event);
       case 'build.completed':

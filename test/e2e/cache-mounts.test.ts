@@ -72,6 +72,8 @@ for (const mode of modes) {
     const mount = (id: string): string => `--mount=type=cache,target=/c,id=${id}`;
     const warnings = ({ events }: Built): string[] =>
       events.flatMap((event) => (event.type === 'warning' && event.rule === undefined ? [event.message] : []));
+    const endsOf = ({ events }: Built, task: string): string[] =>
+      events.flatMap((event) => (/^task\.(completed|failed)$/.test(event.type) && 'id' in event && event.id === task ? [event.type] : []));
     const tasks = ({ events }: Built): string[] => events.flatMap((event) => (event.type === 'task.started' ? [event.id] : []));
 
     test('a registry keeps all of a mount, and only what changed is sent again', async () => {
@@ -219,7 +221,9 @@ for (const mode of modes) {
         const built = await step(second, `--mount=type=cache,target=/c,id=${id} ls -la /c`, from);
         assert.equal(built.status, 0, id);
         await canary.assertUntouched();
-        if (/^(wrong|no-tar)/.test(id)) assert.match(warnings(built).join(), /was not taken from/, id);
+        if (!/^(wrong|no-tar)/.test(id)) continue;
+        assert.match(warnings(built).join(), /was not taken from/, id);
+        assert.deepEqual(endsOf(built, `import cache mount ${id}`), ['task.failed'], id);
       }
     });
 
@@ -229,7 +233,11 @@ for (const mode of modes) {
       assert.deepEqual([failed.status, failed.events.at(-1)?.type], [1, 'build.failed']);
       const ignored = await first.built(['--cache-to', `type=mounts,ref=${base},ignore-error=true`, context]);
       assert.match(warnings(ignored).join(), /were not exported: .* holds no cache mounts/);
-      assert.equal((await first.build(['--cache-to', `type=mounts,dest=${first.directory}/none/x.tar`, context])).status, 1);
+      const nowhere = `${first.directory}/none/x.tar`;
+      const unwritten = await first.build(['--cache-to', `type=mounts,dest=${nowhere}`, context]);
+      assert.equal(unwritten.status, 1);
+      assert.deepEqual(endsOf(unwritten, 'export cache mount over'), ['task.completed']);
+      assert.deepEqual(endsOf(unwritten, `write cache mounts to "${nowhere}"`), ['task.failed']);
     });
 
     test('a build that failed leaves its caches where it is told to', async () => {

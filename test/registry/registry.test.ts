@@ -11,7 +11,7 @@ import { parseReference } from '../../src/oci/reference.ts';
 import { fetchLayers, pullImage, resolveImage } from '../../src/pull.ts';
 import { pushImage } from '../../src/push.ts';
 import { Registry } from '../../src/registry/registry.ts';
-import type { TransferEvent } from '../../src/transfer.ts';
+import type { TransferEvent } from '../../src/registry/transfer.ts';
 import { withCode } from '../support/errors.ts';
 import { putImage } from '../support/images.ts';
 import { startRegistry } from '../support/registry.ts';

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
-import type { Descriptor } from './oci/descriptor.ts';
-import type { Digest } from './oci/digest.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
 
 /** How far a blob is on its way from or to a registry. */
 export type TransferEvent =

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { digestOf } from '../src/oci/digest.ts';
-import { transferAll } from '../src/transfer.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { transferAll } from '../../src/registry/transfer.ts';
 
 const blobs = Array.from({ length: 10 }, (_, at) => ({ mediaType: 'x', digest: digestOf(String(at)), size: 1 }));
 const { signal } = new AbortController();
