@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { NetworkMode } from './graph/spec.ts';
 import type { Platform } from './oci/platform.ts';
-import type { UserNamespace } from './worker/protocol.ts';
+import type { SandboxLimits, UserNamespace } from './worker/protocol.ts';
 
 /** What a build is made of. Paths are host paths; relative ones are resolved by the caller. */
 export interface BuildOptions {
@@ -102,17 +102,7 @@ export interface HostOption {
 
 /** What a container may use. Where a limit cannot be had, what needs it fails with LIMIT_UNAVAILABLE. */
 export interface ResourceOptions {
-  readonly limits?: {
-    readonly memoryBytes?: number;
-    /** Memory and swap together; -1 is no limit. Default: twice the memory. */
-    readonly memorySwapBytes?: number;
-    /** Millionths of a processor. */
-    readonly cpus?: number;
-    readonly cpuShares?: number;
-    /** `0-2,4`. */
-    readonly cpusetCpus?: string;
-    readonly pids?: number;
-  };
+  readonly limits?: SandboxLimits;
   /** A path from the root of the machine's cgroups. */
   readonly cgroupParent?: string;
   /** Size of /dev/shm. */

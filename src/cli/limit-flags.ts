@@ -1,5 +1,6 @@
 import type { ResourceOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
+import type { SandboxLimits } from '../worker/protocol.ts';
 import type { Flag, Unavailable } from './flag.ts';
 import { parseCgroupParent } from './values/cgroup-parent.ts';
 import { parseCpuList, parseCpuShares, parseCpus, parseMemory, parseMemorySwap, parsePids, parseShmSize } from './values/limit.ts';
@@ -9,7 +10,7 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** What containers may use, as `cooper build` and `cooper run` take it. */
 export interface LimitFlags {
-  readonly limits: Writable<NonNullable<ResourceOptions['limits']>>;
+  readonly limits: Writable<SandboxLimits>;
   cgroupParent?: string;
   shmBytes?: number;
   /** By name: the last one of a name counts, as in Docker. */

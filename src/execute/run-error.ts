@@ -1,9 +1,8 @@
 import { constants } from 'node:os';
-import type { ResourceOptions } from '../build-options.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { ExecSpec, Spec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
-import type { SandboxResult } from '../worker/protocol.ts';
+import type { SandboxLimits, SandboxResult } from '../worker/protocol.ts';
 
 /** The longest piece of a command that a message shows, in characters. */
 const mostShown = 200;
@@ -16,7 +15,7 @@ export function runError(
     result,
     tail,
     limits,
-  }: { readonly result: SandboxResult; readonly tail: readonly string[]; readonly limits: ResourceOptions['limits'] },
+  }: { readonly result: SandboxResult; readonly tail: readonly string[]; readonly limits: SandboxLimits | undefined },
 ): BuildError {
   const command = argv.at(-1) ?? '';
   const shown = command.length > mostShown ? `${command.slice(0, mostShown)}…` : command;
@@ -38,7 +37,7 @@ export function stepOf({ name }: Vertex<Spec>): string {
 }
 
 /** What a container whose processes were killed for want of memory had of it. */
-export function memoryOf({ peakMemoryBytes, maxRssBytes }: SandboxResult, limits: ResourceOptions['limits']): string {
+export function memoryOf({ peakMemoryBytes, maxRssBytes }: SandboxResult, limits: SandboxLimits | undefined): string {
   const { memoryBytes } = limits ?? {};
   if (memoryBytes === undefined) {
     const most =
@@ -51,7 +50,7 @@ export function memoryOf({ peakMemoryBytes, maxRssBytes }: SandboxResult, limits
   return `a process of it was killed; ${used}"--memory" allows ${mebibytes(memoryBytes)}`;
 }
 
-const memoryHint = (limits: ResourceOptions['limits']): string =>
+const memoryHint = (limits: SandboxLimits | undefined): string =>
   limits?.memoryBytes === undefined
     ? 'let it do less at a time (fewer jobs), or give the machine, or the cgroup that cooper is in, more memory'
     : 'give more with --memory, or let it do less at a time (fewer jobs)';
