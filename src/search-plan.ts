@@ -31,6 +31,7 @@ interface Arguments {
 
 /** All that steps are made of, also those of other stages: it is in their cache keys. And the config to be. */
 export function searchPlan({ vertices, config, author }: Plan, guard: SecretGuard): void {
+  if (guard.knowsNothing) return;
   for (const { spec, origin } of vertices) {
     refuseSecret(guard, textsOf(keyedPart(spec)), 'this instruction', origin);
   }

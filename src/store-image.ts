@@ -57,15 +57,14 @@ export async function storeImage(
   return { descriptor: manifest.descriptor, configDigest: config.descriptor.digest, verdict: Promise.resolve() };
 }
 
-/** Tells the step of what goes wrong with its layer. */
-function placedIn({ vertices }: Plan, digest: Digest): (error: unknown) => never {
-  const vertex = vertices.find((each) => each.digest === digest);
-  return vertex
-    ? placed(vertex)
-    : (error) => {
-        throw error;
-      };
-}
+/** Tells the step of what goes wrong with its layer. Looked up only then: there may be thousands. */
+const placedIn =
+  ({ vertices }: Plan, digest: Digest) =>
+  (error: unknown): never => {
+    const vertex = vertices.find((each) => each.digest === digest);
+    if (vertex) placed(vertex)(error);
+    throw error;
+  };
 
 /** What `--annotation` gives an image of this platform. Throws ARG_INVALID for another one, which is not built. */
 export function annotationsOf(options: readonly AnnotationOption[], platform: Platform): ImageAnnotations {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { cut, parseQuery, splitUrl } from './url-parts.ts';
 
 /** A git repository as a Dockerfile or a command line names it. */
@@ -50,14 +51,7 @@ export function parseGitUrl(text: string): ParsedGitUrl | undefined {
 }
 
 /** A directory within the tree: `.` and `..` resolved, never above the root, no `/` around it. */
-export function cleanSubdir(text: string): string {
-  const names: string[] = [];
-  for (const name of text.split('/')) {
-    if (name === '..') names.pop();
-    else if (name !== '' && name !== '.') names.push(name);
-  }
-  return names.join('/');
-}
+export const cleanSubdir = (text: string): string => posix.resolve('/', text).slice(1);
 
 /** Whether this is the full name of a commit: sha1 or sha256. */
 export const isCommit = (text: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);

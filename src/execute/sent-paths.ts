@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { CopySpec, Spec } from '../graph/spec.ts';
 import { inputAt, type Vertex } from '../graph/vertex.ts';
@@ -16,7 +17,10 @@ export function namedPaths(vertices: readonly Vertex<Spec>[]): ReadonlyMap<strin
   for (const vertex of vertices) {
     for (const [input, path] of asked(vertex.spec)) {
       const { spec } = inputAt(vertex, input);
-      if (spec.kind === 'local') named.set(spec.name, [...(named.get(spec.name) ?? []), namesOf(path)]);
+      if (spec.kind !== 'local') continue;
+      const names = named.get(spec.name) ?? [];
+      names.push(namesOf(path));
+      named.set(spec.name, names);
     }
   }
   return named;
@@ -68,13 +72,6 @@ function fits(name: string, pattern: string): boolean {
   return new RegExp(`^${text.join('')}$`, 's').test(name);
 }
 
-function namesOf(path: string): Names {
-  const names: string[] = [];
-  for (const name of path.split('/')) {
-    if (name === '..') names.pop();
-    else if (name !== '' && name !== '.') names.push(name);
-  }
-  return names;
-}
+const namesOf = (path: string): Names => posix.resolve('/', path).split('/').filter(Boolean);
 
 const isWild = (name: string): boolean => /[*?[]/.test(name.replace(/\\./g, ''));

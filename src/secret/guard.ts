@@ -25,9 +25,14 @@ export class SecretGuard {
     this.#texts = new MaskedTexts(patterns.flatMap(({ forms, lines }) => [...forms, ...lines]));
   }
 
+  /** There are no secrets: nothing can be found. */
+  get knowsNothing(): boolean {
+    return this.#patterns.length === 0;
+  }
+
   /** The id of a secret that stands in this; undefined where there is none. */
   find(content: string | Uint8Array): string | undefined {
-    if (this.#patterns.length === 0) return undefined;
+    if (this.knowsNothing) return undefined;
     const bytes = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
     return this.#patterns.find(({ scan, forms }) => scan && forms.some((form) => bytes.includes(form)))?.id;
   }
