@@ -5,7 +5,7 @@ import type { DockerfileSource } from './context/dockerfile.ts';
 import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { LenientBases } from './lenient-bases.ts';
-import { openContext, openNamedContexts } from './open-contexts.ts';
+import { layoutsOf, openContext, openNamedContexts } from './open-contexts.ts';
 import { type Lowered, lowerDockerfile } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import { type LintResult, lintResult } from './plan/lint/lint-result.ts';
@@ -86,7 +86,7 @@ async function lower(dockerfile: Dockerfile, { options, opened, onMissedBase, mo
     directories: new Map(opened.directories),
     ignored: new Map(opened.ignored),
   });
-  await using bases = new LenientBases(options, (reference, error) => {
+  await using bases = new LenientBases({ ...options, layouts: layoutsOf(namedContexts) }, (reference, error) => {
     more.linter?.missBase(reference);
     onMissedBase(reference, error);
   });

@@ -11,6 +11,11 @@ import { openSession, type Session } from './session.ts';
 /** What says that the Dockerfile is wrong, and not that we cannot see. */
 const fatal: readonly ErrorCode[] = ['BASE_NOT_FOUND', 'CANCELLED', 'IMAGE_INVALID', 'PLATFORM_UNSUPPORTED', 'REFERENCE_INVALID'];
 
+interface LenientOptions extends Pick<BuildOptions, 'root' | 'environment' | 'pull'> {
+  /** As `layoutsOf` gives them. */
+  readonly layouts: ReadonlySet<string>;
+}
+
 /** How long a question waits for a registry: who asks about a Dockerfile wants an answer, and most of it needs none. */
 const patienceMs = 10_000;
 
@@ -19,12 +24,12 @@ const patienceMs = 10_000;
  * known, so that a network that is not there keeps nobody from an answer. The store is opened for the first of them.
  */
 export class LenientBases implements ImageResolver, AsyncDisposable {
-  readonly #options: BuildOptions;
+  readonly #options: LenientOptions;
   readonly #registry: Registry;
   readonly #onMiss: (reference: string, error: BuildError) => void;
   #session: Promise<Session> | undefined;
 
-  constructor(options: BuildOptions, onMiss: (reference: string, error: BuildError) => void) {
+  constructor(options: LenientOptions, onMiss: (reference: string, error: BuildError) => void) {
     this.#options = options;
     this.#registry = new Registry({ environment: options.environment ?? {} });
     this.#onMiss = onMiss;
@@ -39,7 +44,7 @@ export class LenientBases implements ImageResolver, AsyncDisposable {
         store,
         registry: this.#registry,
         pull: this.#options.pull ?? false,
-        layouts: new Set(Object.values(this.#options.contexts ?? {}).filter((source) => source.startsWith('oci-layout:'))),
+        layouts: this.#options.layouts,
       };
       return await resolveImage(reference, platform, options, AbortSignal.any([signal, patience]));
     } catch (error) {
