@@ -81,7 +81,7 @@ export async function runContainer(options: RunOptions, signal: AbortSignal): Pr
   await provider.ensureSnapshots(root, signal);
   const certificates = await certificatesOf(options);
   const edits = editsOf(options);
-  const given = await giveDevices(edits, worker);
+  const given = await giveDevices(edits, worker, signal);
   const mounts = [...(await mountsOf(options, config.config ?? {}, worker)), ...given.mounts];
   const { devices } = given;
   const usual = paramsOf(options, config.config ?? {});

@@ -3,6 +3,7 @@ import type { DeviceNode, Edits } from '../devices/edits.ts';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { SandboxDevice, SandboxMount } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
+import { once } from './once.ts';
 
 /** What the worker is told of the devices of a container. */
 export interface GivenDevices {
@@ -11,22 +12,26 @@ export interface GivenDevices {
 }
 
 /** Opens what a container gets of the host, once for all containers of a worker. Throws UNSUPPORTED for a device that is not there. */
-export async function giveDevices({ nodes, mounts }: Pick<Edits, 'nodes' | 'mounts'>, worker: Worker): Promise<GivenDevices> {
+export async function giveDevices(
+  { nodes, mounts }: Pick<Edits, 'nodes' | 'mounts'>,
+  worker: Worker,
+  signal: AbortSignal,
+): Promise<GivenDevices> {
   return {
-    devices: await Promise.all(nodes.map((node) => deviceOf(node, worker))),
+    devices: await Promise.all(nodes.map((node) => deviceOf(node, worker, signal))),
     mounts: await Promise.all(
       mounts.map(async ({ hostPath, path: target, readonly }): Promise<SandboxMount> => {
-        const handle = await handleOf(hostPath, readonly ? 'read' : 'write', worker);
+        const handle = await handleOf(hostPath, readonly ? 'read' : 'write', worker, signal);
         return { type: 'bind', target, readonly, handle, source: '/' };
       }),
     ),
   };
 }
 
-async function deviceOf(node: DeviceNode, worker: Worker): Promise<SandboxDevice> {
+async function deviceOf(node: DeviceNode, worker: Worker, signal: AbortSignal): Promise<SandboxDevice> {
   const { path, hostPath, mode, uid, gid, ofUser } = node;
   await checkNode(node);
-  const handle = await handleOf(hostPath, 'write', worker);
+  const handle = await handleOf(hostPath, 'write', worker, signal);
   return {
     handle,
     path,
@@ -60,13 +65,18 @@ const numbersOf = (device: number): { readonly major: number; readonly minor: nu
   minor: (device & 0xff) | ((device >>> 12) & 0xfff00),
 });
 
-const opened = new WeakMap<Worker, Map<string, Promise<string>>>();
+const opened = new WeakMap<Worker, Map<string, (signal: AbortSignal) => Promise<string>>>();
 
-function handleOf(path: string, access: 'read' | 'write', worker: Worker): Promise<string> {
-  const handles = opened.get(worker) ?? new Map<string, Promise<string>>();
+function handleOf(path: string, access: 'read' | 'write', worker: Worker, signal: AbortSignal): Promise<string> {
+  const handles = opened.get(worker) ?? new Map<string, (signal: AbortSignal) => Promise<string>>();
   opened.set(worker, handles);
   const handle = `device ${access} ${path}`;
-  const known = handles.get(handle) ?? worker.call('handle.open', { handle, path, access }).then(() => handle);
-  handles.set(handle, known);
-  return known;
+  const open =
+    handles.get(handle) ??
+    once(async (until) => {
+      await worker.call('handle.open', { handle, path, access }, { signal: until });
+      return handle;
+    });
+  handles.set(handle, open);
+  return open(signal);
 }

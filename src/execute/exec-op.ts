@@ -123,7 +123,7 @@ async function execute(
   const mounts = givenMounts(vertex, spec, context);
   const agents = relayTo(context.agents, worker, { signal, warn: context.onWarning });
   const edits = context.devices(spec.devices?.given ?? []);
-  const given = await giveDevices(edits, worker);
+  const given = await giveDevices(edits, worker, signal);
   const log = new OutputLog((stream, text) => context.onOutput(vertex, stream, text));
   const result = await worker.call(
     'sandbox.run',
