@@ -170,13 +170,16 @@ impl Server {
         while !lock(&self.running).is_empty() && begun.elapsed() < FAREWELL {
             thread::sleep(Duration::from_millis(5));
         }
-        if let Some(session) = self.session.get()
-            && let Err(error) = session.lease.give_back(&session.store)
-        {
-            eprintln!("cooper-worker: {error}");
-        }
+        let Some(session) = self.session.get() else { return };
+        // The kernel takes its time for interfaces.
+        thread::scope(|scope| {
+            scope.spawn(|| session.network.close());
+            if let Err(error) = session.lease.give_back(&session.store) {
+                eprintln!("cooper-worker: {error}");
+            }
+        });
         // What a step wrote that was given secrets, and came to nothing, does not wait for the next command.
-        if let Some(session) = self.session.get().filter(|session| session.secrets.any())
+        if session.secrets.any()
             && let Err(error) = session.store.empty_trash()
         {
             eprintln!("cooper-worker: empty the trash: {error}");

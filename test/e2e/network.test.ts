@@ -6,7 +6,7 @@ import { type Built, type Cooper, type Installation, makeCooper } from '../suppo
 import { attempt, compileProbe, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { localBase, type MachineFiles, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
-import { descendants, gone } from '../support/processes.ts';
+import { descendants, gone, isThere } from '../support/processes.ts';
 import { tool } from '../support/tools.ts';
 
 // Networks of containers on machines of several kinds, which are network namespaces of the test's own.
@@ -208,6 +208,17 @@ for (const mode of modes) {
       );
       const strange = await cooper.run(['run', '-p', '192.0.2.99:8080:80', 'served']);
       assert.match(strange.stderr, /hint: this machine does not have the address/);
+    });
+
+    test('nothing of it stays when the command has ended', async () => {
+      const cooper = await on(await machine(...ipv4));
+      const context = await cooper.context('long', { Dockerfile: 'FROM base\nRUN echo up; sleep 600\n' });
+      const running = cooper.start(['build', '--progress', 'plain', ...(await localBase(cooper)), context]);
+      await running.says(' up\n');
+      const all = descendants(running.pid);
+      assert.ok(all.some(({ name }) => name === 'slirp4netns'));
+      await running.stop('SIGINT');
+      assert.deepEqual(all.filter(isThere), []);
     });
 
     test('nothing of it stays when the worker is killed', async () => {

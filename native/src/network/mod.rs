@@ -124,6 +124,11 @@ impl Network {
         }
     }
 
+    /// Ends the uplink, and waits for what served it: when the last container has ended.
+    pub fn close(&self) {
+        *lock(&self.uplink) = State::Unknown;
+    }
+
     /// For `doctor`: makes the uplink where it was not wanted yet. `Err` says why there is none.
     pub fn probe(&self, keeper: Option<&Arc<Keeper>>) -> Result<String, Box<WorkerError>> {
         let mut state = lock(&self.uplink);

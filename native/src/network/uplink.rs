@@ -3,10 +3,11 @@
 //! neither forwarding nor a firewall rule is needed.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
 
@@ -28,7 +29,34 @@ const SLIRP_MTU: u32 = 65520;
 const BRIDGE: &str = "uplink";
 const OUT: &str = "out";
 
-pub struct Uplink(Arc<Inner>);
+pub struct Uplink {
+    inner: Arc<Inner>,
+    spare: Mutex<Spare>,
+}
+
+/// The namespace of the next container.
+enum Spare {
+    None,
+    Ready(Prepared),
+    /// It is being made. `None`: that failed, which was said.
+    Coming(JoinHandle<Option<Prepared>>),
+}
+
+impl Spare {
+    fn take(&mut self) -> Option<Prepared> {
+        match mem::replace(self, Self::None) {
+            Self::None => None,
+            Self::Ready(prepared) => Some(prepared),
+            Self::Coming(thread) => thread.join().ok().flatten(),
+        }
+    }
+}
+
+/// A namespace that is joined to the uplink, for the next container.
+struct Prepared {
+    namespace: OwnedFd,
+    address: Ipv4Addr,
+}
 
 struct Inner {
     /// Of the user namespace that containers are in.
@@ -38,7 +66,6 @@ struct Inner {
     netlink: Mutex<Netlink>,
     bridge: u32,
     numbers: Mutex<Numbers>,
-    spare: Mutex<Option<Member>>,
     mtu: u32,
     way: Way,
 }
@@ -109,12 +136,9 @@ impl Uplink {
             masquerade.join(OUT, namespace)?;
             Ok((masquerade.layout, masquerade.mtu, Way::Masquerade(masquerade)))
         })?;
-        let spare = lock(&uplink.0.spare).take();
-        if let (Way::Masquerade(masquerade), Some(member)) = (&uplink.0.way, &spare) {
-            // On an error the container goes with the uplink: it would keep all of it.
-            masquerade.probe(&member.namespace)?;
+        if let (Way::Masquerade(masquerade), Spare::Ready(first)) = (&uplink.inner.way, &*lock(&uplink.spare)) {
+            masquerade.probe(&first.namespace)?;
         }
-        *lock(&uplink.0.spare) = spare;
         Ok(uplink)
     }
 
@@ -136,7 +160,7 @@ impl Uplink {
             .index(OUT)?
             .ok_or_else(|| Error::internal("the uplink's interface is not there"))?;
         netlink.add_port(out, bridge, mtu)?;
-        let (netlink, numbers, spare) = (Mutex::new(netlink), Mutex::default(), Mutex::default());
+        let (netlink, numbers) = (Mutex::new(netlink), Mutex::default());
         let inner = Arc::new(Inner {
             keeper,
             layout,
@@ -144,20 +168,18 @@ impl Uplink {
             netlink,
             bridge,
             numbers,
-            spare,
             mtu,
             way,
         });
         // What joining needs of the kernel must be there too.
-        let first = add_member(&inner)?;
-        *lock(&inner.spare) = Some(first);
-        Ok(Self(inner))
+        let spare = Mutex::new(Spare::Ready(prepare(&inner)?));
+        Ok(Self { inner, spare })
     }
 
     /// For `doctor`.
     pub fn description(&self) -> String {
-        let more = if self.0.layout.ipv6 { ", with IPv6" } else { "" };
-        let way = match &self.0.way {
+        let more = if self.inner.layout.ipv6 { ", with IPv6" } else { "" };
+        let way = match &self.inner.way {
             Way::Masquerade(_) => "nftables".to_owned(),
             Way::Slirp { reason, .. } => format!("slirp4netns{more}; not by nftables: {reason}"),
         };
@@ -166,19 +188,29 @@ impl Uplink {
 
     /// A namespace for one container: the one that waits, else a new one. The next is made meanwhile.
     pub fn join(&self) -> Result<Member, Error> {
-        let spare = lock(&self.0.spare).take();
-        let member = spare.map_or_else(|| add_member(&self.0), Ok)?;
-        let inner = Arc::clone(&self.0);
-        let replenish = move || match add_member(&inner) {
-            Ok(member) => drop(lock(&inner.spare).replace(member)),
-            // The container that needs it will meet the same error, and say it.
-            Err(error) => eprintln!("cooper-worker: {error}"),
+        let mut spare = lock(&self.spare);
+        let Prepared { namespace, address } = spare.take().map_or_else(|| prepare(&self.inner), Ok)?;
+        let inner = Arc::clone(&self.inner);
+        // The container that needs it will meet the same error, and say it.
+        let replenish = move || {
+            prepare(&inner)
+                .inspect_err(|error| eprintln!("cooper-worker: {error}"))
+                .ok()
         };
-        thread::Builder::new()
-            .name("network".to_owned())
-            .spawn(replenish)
-            .doing(|| "start a thread")?;
-        Ok(member)
+        let thread = thread::Builder::new().name("network".to_owned()).spawn(replenish);
+        *spare = Spare::Coming(thread.doing(|| "start a thread")?);
+        Ok(Member {
+            namespace,
+            address,
+            inner: Arc::clone(&self.inner),
+        })
+    }
+}
+
+impl Drop for Uplink {
+    /// The thread has a part in what is behind the uplink: that ends with the last one who has.
+    fn drop(&mut self) {
+        drop(lock(&self.spare).take());
     }
 }
 
@@ -210,7 +242,7 @@ fn explain(error: Error) -> Error {
     Error::user("PRIVILEGE_MISSING", message).hint(hint)
 }
 
-fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
+fn prepare(inner: &Inner) -> Result<Prepared, Error> {
     let (number, count) = lock(&inner.numbers).take()?;
     let layout = inner.layout;
     let address = layout.address(number);
@@ -240,19 +272,13 @@ fn add_member(inner: &Arc<Inner>) -> Result<Member, Error> {
     let (namespace, ()) = made.inspect_err(|_| {
         lock(&inner.numbers).used.remove(&number);
     })?;
-    let member = Member {
-        namespace,
-        address,
-        inner: Arc::clone(inner),
-    };
     let netlink = lock(&inner.netlink);
     let port = netlink
         .index(&peer)?
         .ok_or_else(|| Error::internal("the bridge's interface is not there"))?;
     netlink.add_port(port, inner.bridge, inner.mtu)?;
     netlink.isolate_port(port)?;
-    drop(netlink);
-    Ok(member)
+    Ok(Prepared { namespace, address })
 }
 
 #[cfg(test)]
