@@ -1,7 +1,7 @@
 //! The store's folders (ARCHITECTURE.md has the table), opened once and used by descriptor.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -169,16 +169,12 @@ fn remove_flat(trash: BorrowedFd<'_>, name: &OsStr) -> Result<(), Error> {
     if !is_directory_after_unlink(trash, name)? {
         return Ok(());
     }
-    // Without its owner's bits a directory can neither be read nor moved, except by root.
-    ignore_missing(fs::chmodat(trash, name, Mode::RWXU, AtFlags::empty())).doing(|| "set a mode in the trash")?;
-    let directory = match fs::openat(trash, name, DIRECTORY, Mode::empty()) {
-        Ok(directory) => directory,
-        Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err(error).doing(|| "open a directory of the trash"),
+    let Some(directory) = open_own(trash, name).doing(|| "open a directory of the trash")? else {
+        return Ok(());
     };
     for child in names_in(directory.as_fd())? {
         if is_directory_after_unlink(directory.as_fd(), &child)? {
-            ignore_missing(fs::chmodat(&directory, &child, Mode::RWXU, AtFlags::empty())).doing(|| "set a mode")?;
+            open_own(directory.as_fd(), &child).doing(|| "open a directory of the trash")?;
             ignore_missing(fs::renameat(&directory, &child, trash, random_name()?))
                 .doing(|| "move within the trash")?;
         }
@@ -187,6 +183,24 @@ fn remove_flat(trash: BorrowedFd<'_>, name: &OsStr) -> Result<(), Error> {
         // Another collector may have moved something in here between our reading and now: the next round takes it.
         Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
         Err(error) => Err(error).doing(|| "delete a directory of the trash"),
+    }
+}
+
+/// Opens a directory with all of its owner's bits: without them it can neither be read nor moved, except by root. Nothing else is followed or
+/// changed: a program that still holds the tree may put a symlink in its place at any moment. `None` where there is no directory any more.
+fn open_own(parent: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<Option<OwnedFd>> {
+    let opened = match fs::openat(parent, name, DIRECTORY, Mode::empty()) {
+        Err(Errno::ACCESS) => fs::openat(parent, name, DIRECTORY | OFlags::PATH, Mode::empty()).and_then(|place| {
+            let place = format!("/proc/self/fd/{}", place.as_raw_fd());
+            fs::chmod(&place, Mode::RWXU)?;
+            fs::openat(CWD, &place, DIRECTORY - OFlags::NOFOLLOW, Mode::empty())
+        }),
+        other => other.and_then(|directory| fs::fchmod(&directory, Mode::RWXU).map(|()| directory)),
+    };
+    match opened {
+        Ok(directory) => Ok(Some(directory)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -203,5 +217,57 @@ fn ignore_missing(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     match result {
         Err(Errno::NOENT) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use rustix::fs::{RenameFlags, renameat_with};
+
+    use super::*;
+
+    /// A program that was handed a directory of a step that failed goes on in it, while it is deleted: a directory and a symlink out of the
+    /// store change places all the time.
+    #[test]
+    fn deleting_changes_nothing_behind_symlinks() {
+        let (home, canary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        std::fs::set_permissions(canary.path(), std::fs::Permissions::from_mode(0o751)).unwrap();
+        let store = Store::open(home.path()).unwrap();
+        let trash = home.path().join(TRASH);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // As long as both are there.
+                    let at = trash.join("step");
+                    let _ = renameat_with(CWD, at.join("sub"), CWD, at.join("link"), RenameFlags::EXCHANGE);
+                }
+            });
+            for _ in 0..500 {
+                std::fs::create_dir_all(trash.join("step/sub")).unwrap();
+                symlink(canary.path(), trash.join("step/link")).unwrap();
+                store.empty_trash().unwrap();
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(mode(canary.path()), 0o751);
+    }
+
+    #[test]
+    fn deleting_needs_no_rights_to_what_is_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).unwrap();
+        let deep = home.path().join(TRASH).join("step/closed/deeper");
+        std::fs::create_dir_all(&deep).unwrap();
+        for path in [deep.as_path(), deep.parent().unwrap()] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).unwrap();
+        }
+        store.empty_trash().unwrap();
+        assert_eq!(store.names(TRASH).unwrap(), Vec::<String>::new());
     }
 }
