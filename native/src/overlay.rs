@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_reconfigure, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick, open_tree,
+    unmount,
 };
 
 use crate::context::lock;
@@ -164,6 +167,25 @@ pub fn mount(parts: &Parts<'_>) -> Result<OwnedFd, Error> {
         MountAttrFlags::MOUNT_ATTR_RDONLY
     };
     fsmount(overlay.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).doing(doing)
+}
+
+/// How often, and how long between, a file is waited for that is still open for writing: the kernel may be about to close it.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Ends all writing to an overlay, by whatever descriptor. A program can hand one to a program of another container, through a socket in a cache
+/// mount, and that one outlives it: what it wrote afterwards would be in a layer that has its digest already. `false`: a file is open for writing.
+pub fn freeze(mount: BorrowedFd<'_>) -> Result<bool, Error> {
+    let doing = || "make an overlay read-only";
+    let overlay = fspick(mount, "", FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH).doing(doing)?;
+    fsconfig_set_flag(overlay.as_fd(), "ro").doing(doing)?;
+    for _ in 0..TRIES {
+        match fsconfig_reconfigure(overlay.as_fd()) {
+            Err(Errno::BUSY) => thread::sleep(PAUSE),
+            other => return other.map(|()| true).doing(doing),
+        }
+    }
+    Ok(false)
 }
 
 /// One mount at a time in the place that all share.

@@ -46,6 +46,7 @@ use crate::context::{RequestContext, lock};
 use crate::error::{Doing, Error};
 use crate::layer::epoch;
 use crate::network::Attachment;
+use crate::overlay;
 use crate::owner;
 use crate::protocol::{
     Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResizeParams, SandboxResult, SandboxSignalParams,
@@ -67,6 +68,10 @@ pub use supervisor::main as supervise;
 /// What gives back a RUN where there is none.
 const FIXES: &str = "run cooper as root with the right to mount (privileged, or with CAP_SYS_ADMIN); or give its user a range in /etc/subuid and \
                      /etc/subgid and install newuidmap; or allow user namespaces to it (seccomp=unconfined, an AppArmor profile with \"userns,\")";
+
+const STILL_OPEN: &str = "a file that the step made is still open for writing in another container";
+const STILL_OPEN_HINT: &str =
+    "a program of the step has handed it to one of another step, through a cache mount that they share";
 
 /// Running containers, by their request's stream.
 #[derive(Default)]
@@ -178,7 +183,7 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
     let supervisor = session.containers.supervisors.take()?;
     let started = nanoseconds();
     channel::send(&supervisor.socket, &spec, &descriptors)?;
-    drop((root, stdio));
+    drop(stdio);
     let outcome = mounts
         .sockets
         .serve(session, request, || attend(session, request, &supervisor, streams));
@@ -197,7 +202,12 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         None => memory.was_short(session, exit_code),
     };
     drop(group);
-    let snapshot = if params.commit && exit_code == 0 {
+    let kept = params.commit && exit_code == 0;
+    if kept && upper.directory.is_none() && !params.insecure.unwrap_or(false) && !overlay::freeze(root.as_fd())? {
+        return Err(Error::user("RUN_FAILED", STILL_OPEN).hint(STILL_OPEN_HINT));
+    }
+    drop(root);
+    let snapshot = if kept {
         Some(commit(session, &mut upper, &outcome, &params, certificates)?)
     } else {
         None

@@ -242,9 +242,16 @@ fn end_of(socket: &UnixStream) -> Result<Answer, Error> {
         .ok_or_else(|| Error::internal("the supervisor is gone"))
 }
 
-/// Everything was written when the last process died. The pipe itself may live on, where a program handed it out of the container.
+/// Far more than a pipe holds. Source: the kernel's default of sysctl fs.pipe-max-size is 1 MiB.
+const MOST_LEFT: usize = 4 * 1024 * 1024;
+
+/// Everything was written when the last process died. The pipe itself may live on, where a program handed it out of the container: to one that
+/// writes for ever, perhaps.
 fn drain(output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Error> {
-    while read_once(output, buffer)?.is_some_and(|count| count > 0) {}
+    let mut left = MOST_LEFT;
+    while let Some(count) = read_once(output, buffer)?.filter(|count| *count > 0 && left > 0) {
+        left = left.saturating_sub(count);
+    }
     Ok(())
 }
 
