@@ -1,7 +1,7 @@
 //! The container's own /dev: a tmpfs with the devices that Docker gives, made before it hangs anywhere.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::fs::{
@@ -13,7 +13,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use crate::error::{Doing, Error};
 use crate::protocol::Tty;
 
-use super::root::{copy, filesystem, hang};
+use super::root::{copy, filesystem, hang, set};
 use super::spec::Spec;
 use super::target::{Root, place};
 use super::terminal::Terminal;
@@ -156,6 +156,15 @@ impl Devices {
         copy(null.as_fd(), false).doing(|| "copy /dev/null")
     }
 
+    /// For standard input that there is none of: by the machine's, which the worker has open, a container's root could change the mode and the
+    /// owner of the machine's node.
+    pub fn open_null(&self, names: &OwnedFd) -> Result<OwnedFd, Error> {
+        let null = self.nodes.iter().find(|(name, _)| *name == "null");
+        let (_, null) = null.ok_or_else(|| Error::internal("no null device"))?;
+        let name = null.as_raw_fd().to_string();
+        openat(names, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /dev/null")
+    }
+
     fn open(&self, name: &str) -> Result<OwnedFd, Error> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat(self.directory.as_fd(), name, flags, Mode::empty()).doing(|| format!("open /dev/{name}"))
@@ -206,17 +215,15 @@ fn make_machine_nodes(directory: &OwnedFd) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// In a user namespace no node can be made, and the machine's belong to nobody there.
+/// In a user namespace no node can be made, and the machine's belong to nobody there; or to the container's root, where the machine is itself a
+/// container. Read-only mounts are written to as devices are, but keep mode, owner and times.
 fn copy_nodes(folder: &CStr) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {
-    copies(
-        openat(
-            CWD,
-            folder,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?
-        .as_fd(),
-    )
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let nodes = copies(openat(CWD, folder, flags, Mode::empty())?.as_fd())?;
+    for (_, node) in &nodes {
+        set(node.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
+    }
+    Ok(nodes)
 }
 
 fn copies(folder: BorrowedFd<'_>) -> rustix::io::Result<Vec<(&'static str, OwnedFd)>> {

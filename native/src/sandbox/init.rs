@@ -94,8 +94,10 @@ fn prepare(
         return Err(Error::internal("no stdio"));
     };
     let mounts = emulate::mount_namespace()?;
-    let (mut root, terminal) = if spec.chroot {
-        (chroot::enter(&descriptors)?, None)
+    let (mut root, null, terminal) = if spec.chroot {
+        let root = chroot::enter(&descriptors)?;
+        let null = chroot::open_null(&root)?;
+        (root, null, None)
     } else {
         root::assemble(spec, &descriptors, nodes, supervisor)?
     };
@@ -112,6 +114,7 @@ fn prepare(
         _ => {}
     }
     let stdio = match &terminal {
+        None if is_null(stdin)? => [null.as_fd(), stdout.as_fd(), stderr.as_fd()],
         None => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         Some(terminal) => {
             terminal.take()?;
@@ -207,6 +210,12 @@ fn enter_directory(root: &Root, path: &str, user: &User, emulated: bool) -> Resu
             format!("the working directory \"{path}\" is outside of the container"),
         ))
     }
+}
+
+/// The machine's null device, which no program may get: it could change what that node is (as `Devices::open_null` says).
+fn is_null(stdin: &OwnedFd) -> Result<bool, Error> {
+    let stat = fstat(stdin).doing(|| "stat stdin")?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice)
 }
 
 /// Pipes and terminals belong to the user, so that /dev/stdout can be opened again; 0, 1 and 2 are all that the program gets.

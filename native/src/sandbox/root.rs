@@ -31,13 +31,13 @@ pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
 pub const PROC_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
-/// Makes the root, enters it, and hangs everything into it.
+/// Makes the root, enters it, and hangs everything into it. Gives it, its null device, open for reading, and its terminal.
 pub fn assemble(
     spec: &Spec,
     descriptors: &[OwnedFd],
     nodes: Option<BorrowedFd<'_>>,
     supervisor: &UnixStream,
-) -> Result<(Root, Option<Terminal>), Error> {
+) -> Result<(Root, OwnedFd, Option<Terminal>), Error> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).doing(|| "make the mounts private")?;
     let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
@@ -67,6 +67,7 @@ pub fn assemble(
     view::attach(sys.as_fd(), &spec.cgroups, spec.insecure)?;
     attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
     devices.finish(&mut root)?;
+    let null = devices.open_null(&root.names)?;
     let terminal = spec
         .terminal
         .map(|size| devices.open_terminal(size, supervisor))
@@ -77,7 +78,7 @@ pub fn assemble(
     for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {
         attach_asked(&mut root, descriptor.as_fd(), mount, &devices)?;
     }
-    Ok((root, terminal))
+    Ok((root, null, terminal))
 }
 
 /// A new, detached filesystem with options (`None`: a flag).

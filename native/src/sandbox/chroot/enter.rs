@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{chdir, chroot, fchdir};
 
 use crate::error::{Doing, Error};
@@ -27,4 +28,15 @@ pub fn enter(descriptors: &[OwnedFd]) -> Result<Root, Error> {
         names,
         stubs: Stubs::default(),
     })
+}
+
+/// For standard input that there is none of: the program's own null device, never the container's, whose mode and owner root could change. Where
+/// it cannot be opened, a pipe that has ended is as empty.
+pub fn open_null(root: &Root) -> Result<OwnedFd, Error> {
+    match root.open_file("/dev/null") {
+        Ok(null) => Ok(null),
+        Err(_) => pipe_with(PipeFlags::CLOEXEC)
+            .map(|(reading, _)| reading)
+            .doing(|| "make a pipe"),
+    }
 }

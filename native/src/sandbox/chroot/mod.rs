@@ -21,7 +21,7 @@ use super::files::Files;
 use super::mounts::{self, Prepared};
 use super::seccomp::Filter;
 use super::security::Security;
-pub use enter::enter;
+pub use enter::{enter, open_null};
 use places::Kind;
 pub use places::Places;
 pub use processes::{adopt, end_all, sweep};
