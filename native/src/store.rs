@@ -265,7 +265,7 @@ mod tests {
         let deep = home.path().join(TRASH).join("step/closed/deeper");
         std::fs::create_dir_all(&deep).unwrap();
         for path in [deep.as_path(), deep.parent().unwrap()] {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
         }
         store.empty_trash().unwrap();
         assert_eq!(store.names(TRASH).unwrap(), Vec::<String>::new());
