@@ -409,6 +409,38 @@ fn a_published_port_reaches_the_program() {
     assert!(worker.end());
 }
 
+/// What a program could reach of cooper, if it could reach any of it, is a copy in memory without the caller's environment.
+#[test]
+fn a_supervisor_runs_from_memory_and_knows_nothing() {
+    if !is_root() {
+        return;
+    }
+    let store = Store::new();
+    let mut worker = Worker::start(&store);
+    let stream = worker.request(
+        "sandbox.run",
+        params(&["sh", "-c", "echo begun; sleep 1000"], json!({})),
+    );
+    worker.wait_for_output(stream);
+    let parent = format!("PPid:\t{}\n", worker.child.id());
+    let of_worker = |process: &fs::DirEntry| {
+        let status = fs::read_to_string(process.path().join("status")).unwrap_or_default();
+        let command = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        status.contains(&parent) && command.contains("supervise-container")
+    };
+    let mut supervisors = 0;
+    for process in fs::read_dir("/proc").unwrap().flatten().filter(of_worker) {
+        let binary = fs::read_link(process.path().join("exe")).unwrap();
+        assert_eq!(binary.to_str(), Some("/memfd:cooper-worker (deleted)"));
+        assert_eq!(fs::read_to_string(process.path().join("environ")).unwrap(), "");
+        supervisors += 1;
+    }
+    assert!(supervisors > 0);
+    worker.cancel(stream);
+    worker.finish(stream);
+    assert!(worker.end());
+}
+
 #[test]
 fn a_killed_worker_leaves_no_process_and_no_mount() {
     if !is_root() {

@@ -47,7 +47,7 @@ for (const mode of modes) {
     /** Nothing of the canary is said, and what failed did so for a reason of its own. */
     function assertBlind(built: Built): void {
       const said = `${messageOf(built)}\n${outputOf(built)}`;
-      assert.doesNotMatch(said, /the canary sings|WORKER_FAILED/);
+      assert.doesNotMatch(said, /the canary sings|WORKER_FAILED|INTERNAL/);
     }
 
     test('in a cache mount that another build uses', async () => {
@@ -73,13 +73,22 @@ for (const mode of modes) {
       assert.ok(Number(/(\d+) rounds/.exec(stderr)?.[1]) > 10_000, stderr);
     });
 
-    // CVE-2018-15664: the same in the context of a COPY, an ADD and a mount.
+    // CVE-2018-15664: the same in the context of a COPY, an ADD and a mount. Both sides have the same files of the same sizes, as a file's size
+    // counts that it had when it was found; there are many, so that some are opened at the wrong moment.
     test('in a context', async () => {
-      const names = ['COPY sub/file /', 'COPY sub /', 'COPY . /', 'ADD sub/fil* /', 'RUN --mount=target=/m,source=sub cat /m/file >/file'];
-      const check = 'RUN cat /file /sub/file 2>/dev/null; true';
-      const context = await cooper.context('context', { 'sub/file': 'mine\n' });
-      await symlink(canary.path, join(context, 'link'));
-      const flipper = spawn(join(cooper.directory, 'look/probe'), ['flip', 'sub', 'link', '../enough'], { cwd: context });
+      const names = [
+        'COPY all/d0/file /',
+        'COPY all /',
+        'COPY . /',
+        'ADD all/d* /',
+        'RUN --mount=target=/m,source=all cat /m/d*/file >/file',
+      ];
+      const check = 'RUN cat /file /all/*/file /link/*/file /d[0-9]*/file 2>/dev/null; true';
+      const folders = Array.from({ length: 40 }, (_, number) => `d${number}/file`);
+      const context = await cooper.context('context', Object.fromEntries(folders.map((name) => [`all/${name}`, 'what it is to be\n'])));
+      const outside = await cooper.context('outside', Object.fromEntries(folders.map((name) => [name, 'the canary sings\n'])));
+      await symlink(outside, join(context, 'link'));
+      const flipper = spawn(join(cooper.directory, 'look/probe'), ['flip', 'all', 'link', '../enough'], { cwd: context });
       const ended = once(flipper, 'close');
       try {
         for (let round = 0; round < 3; round++) {

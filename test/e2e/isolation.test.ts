@@ -52,6 +52,13 @@ ${path}
     want: '',
   },
   {
+    // Where the machine's ids or a wrong mode would let it write: the mounts themselves do not.
+    name: 'what shows settings of the machine is read-only',
+    script: `for path in /sys /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do
+      [ ! -e $path ] || grep -q " $path ro" /proc/self/mountinfo || echo "$path"; done; grep -E " /sys/[^ ]* rw" /proc/self/mountinfo`,
+    want: '',
+  },
+  {
     name: '/dev has the standard nodes only',
     script: 'ls /dev | tr "\\n" " "',
     // As runc has it, which names the kernel's memory where there is such a file.

@@ -102,3 +102,20 @@ impl Supervisors {
         Ok(self.binary.get_or_init(|| copy.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::fcntl_get_seals;
+
+    use super::*;
+
+    #[test]
+    fn nobody_can_write_to_what_becomes_a_container() {
+        let supervisors = Supervisors::default();
+        let binary = supervisors.binary().unwrap();
+        let seals = fcntl_get_seals(binary).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL));
+        let mut writer = File::from(binary.try_clone().unwrap());
+        assert_eq!(writer.write(b"x").unwrap_err().raw_os_error(), Some(libc::EPERM));
+    }
+}

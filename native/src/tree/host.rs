@@ -176,6 +176,11 @@ fn failed(doing: &str, at: &[u8], error: Errno) -> Error {
             let message = format!("\"{shown}\" in the source may not be read");
             Error::user("COPY_FAILED", message).hint("change its permissions, or leave it out with .dockerignore")
         }
+        // It was found a moment ago.
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => {
+            let message = format!("\"{shown}\" was replaced while it was copied");
+            Error::user("COPY_FAILED", message).hint("build again when nothing writes to the context")
+        }
         _ => Error::System {
             doing: format!("{doing} \"{shown}\""),
             source: error.into(),
