@@ -44,7 +44,7 @@ export async function storeImage(
   const [built] = await Promise.all([
     Promise.all(
       vertices.map((vertex) =>
-        limit(async () => [vertex, await builtLayer(graph, vertex, { store, layers }, signal).catch(placedIn(plan, vertex))] as const),
+        limit(async () => [vertex, await builtLayer(graph, vertex, layers, signal).catch(placedIn(plan, vertex))] as const),
       ),
     ),
     Promise.all(base.map(({ diffID }) => limit(() => layers.ensureBlob(diffID, signal)))),
@@ -92,14 +92,9 @@ function baseLayers(target: Vertex<Spec>): ImageSpec['layers'] {
   return vertex?.spec.kind === 'image' ? vertex.spec.layers : [];
 }
 
-async function builtLayer(
-  graph: ExecutedGraph,
-  vertex: Digest,
-  { store, layers }: { readonly store: Store; readonly layers: LayerProvider },
-  signal: AbortSignal,
-): Promise<BuiltLayer> {
+async function builtLayer(graph: ExecutedGraph, vertex: Digest, layers: LayerProvider, signal: AbortSignal): Promise<BuiltLayer> {
   const diffID = graph.layerOf.get(vertex) as DiffID;
-  const facts = await store.layers.get(diffID);
+  const facts = await layers.facts(diffID);
   if (!facts) throw new Error(`nothing is known of layer ${diffID}`);
   const blob = await layers.ensureBlob(diffID, signal);
   await layers.ensureClean(diffID, blob, signal);

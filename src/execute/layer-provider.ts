@@ -24,6 +24,8 @@ export class LayerProvider {
   readonly #worker: Worker;
   readonly #foreign = new Map<DiffID, Foreign>();
   readonly #fetched = new Map<ForeignLayers, Promise<void>>();
+  /** As this session has read or written them: a step asks for them several times, and what others add meanwhile is not needed. */
+  readonly #facts = new Map<DiffID, LayerFacts>();
   readonly #indexed = new Set<DiffID>();
   readonly #unpacked = new Set<DiffID>();
   /** Keyed digests of the secrets that new layers are searched for. */
@@ -43,7 +45,7 @@ export class LayerProvider {
 
   /** Whether a layer of an earlier build can still be used: its facts and its index are there, and its blob or a snapshot. */
   async available(diffID: DiffID): Promise<LayerFacts | undefined> {
-    const facts = await this.#store.layers.get(diffID);
+    const facts = await this.facts(diffID);
     if (!facts || diffID === emptyDiffID) return facts;
     const [state] = (await this.#worker.call('tree.stat', { layers: [diffID] })).layers;
     if (!state?.index) return undefined;
@@ -57,8 +59,14 @@ export class LayerProvider {
     const { diffID, size, entries, blob } = packed;
     const created = new Date().toISOString();
     const searched = packed.reused || this.#searchedFor.length === 0 ? {} : { searched: this.#searchedFor };
-    const facts = await this.#store.layers.put({ diffID, size, entries, created, blobs: blob ? [blob] : [], ...searched });
     this.#indexed.add(diffID);
+    return this.#putFacts({ diffID, size, entries, created, blobs: blob ? [blob] : [], ...searched });
+  }
+
+  /** What is known of a layer that a step made, in this build or in an older one. */
+  async facts(diffID: DiffID): Promise<LayerFacts | undefined> {
+    const facts = this.#facts.get(diffID) ?? (await this.#store.layers.get(diffID));
+    if (facts) this.#facts.set(diffID, facts);
     return facts;
   }
 
@@ -74,10 +82,10 @@ export class LayerProvider {
 
   /** A layer that may go into an image, with its gzip form: made by a build that did not know all secrets, it is searched now. Throws SECRET_LEAKED. */
   async ensureClean(diffID: DiffID, descriptor: Descriptor, signal: AbortSignal): Promise<void> {
-    const facts = await this.#store.layers.get(diffID);
+    const facts = await this.facts(diffID);
     if (diffID === emptyDiffID || !facts || this.#searchedFor.every((secret) => facts.searched?.includes(secret))) return;
     await this.#worker.call('layer.search', { layer: { diffID, descriptor } }, { signal });
-    await this.#store.layers.put({ ...facts, searched: this.#searchedFor });
+    await this.#putFacts({ ...facts, searched: this.#searchedFor });
   }
 
   /** Makes sure that all layers of a chain are on disk. */
@@ -98,7 +106,7 @@ export class LayerProvider {
       return foreign.descriptor;
     }
     if (diffID === emptyDiffID) return this.#store.blobs.put(emptyBlob, mediaTypes.layerGzip);
-    const facts = await this.#store.layers.get(diffID);
+    const facts = await this.facts(diffID);
     const there = facts && (await this.#blobInStore(facts));
     if (there) return there;
     const { blob } = await this.#worker.call('layer.compress', { diffID, form: 'gzip' }, { signal });
@@ -149,10 +157,16 @@ export class LayerProvider {
       if (!optional) await this.#fetch(foreign.origin, signal);
       return { diffID, descriptor: foreign.descriptor };
     }
-    const facts = await this.#store.layers.get(diffID);
+    const facts = await this.facts(diffID);
     const descriptor = facts && (await this.#blobInStore(facts));
     if (!descriptor && !optional) throw new Error(`layer ${diffID} has neither a snapshot nor a blob`);
     return descriptor && { diffID, descriptor };
+  }
+
+  async #putFacts(facts: LayerFacts): Promise<LayerFacts> {
+    const joined = await this.#store.layers.put(facts);
+    this.#facts.set(facts.diffID, joined);
+    return joined;
   }
 
   #fetch(origin: ForeignLayers, signal: AbortSignal): Promise<void> {
