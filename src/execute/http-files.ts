@@ -9,7 +9,7 @@ import { type Digest, digestOf, isDigest } from '../oci/digest.ts';
 import { field } from '../solve/key.ts';
 import type { FetchedFolders } from '../store/fetched-folders.ts';
 import { once } from './once.ts';
-import type { RemoteSource } from './remote-sources.ts';
+import type { RemoteSource, RunFetch } from './remote-sources.ts';
 
 /** The files of URLs, kept in the store: a folder for each content, and for each URL a note on what it gave last. */
 export class HttpFiles {
@@ -21,8 +21,7 @@ export class HttpFiles {
     this.#access = access;
   }
 
-  /** `run` says when, and until when. */
-  source(spec: HttpSpec, run: <T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal) => Promise<T>): RemoteSource {
+  source(spec: HttpSpec, run: RunFetch): RemoteSource {
     const fetched = once((signal) => run((stop) => this.#fetch(spec, stop), signal));
     return {
       async key(signal) {

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newestInArchive } from '../context/archive-time.ts';
 import type { GitSpec, HttpSpec } from '../graph/spec.ts';
 import type { RemoteSources } from './remote-sources.ts';
 
@@ -17,7 +16,11 @@ export async function sourceTime(remote: RemoteSources, spec: HttpSpec | GitSpec
     return secondsOf(await lstat(directory));
   }
   const file = join(await remote.source(spec).directory(signal), spec.filename);
-  return secondsOf(await lstat(file)) || newestInArchive(createReadStream(file), signal);
+  const seconds = secondsOf(await lstat(file));
+  if (seconds) return seconds;
+  // Loaded only here: few builds look into an archive.
+  const { newestInArchive } = await import('../context/archive-time.ts');
+  return newestInArchive(createReadStream(file), signal);
 }
 
 const secondsOf = ({ mtimeMs }: { readonly mtimeMs: number }): number => Math.floor(mtimeMs / 1000);

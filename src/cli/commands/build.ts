@@ -6,7 +6,6 @@ import { BuildError } from '../../diagnostics/build-error.ts';
 import { codes } from '../../diagnostics/codes.ts';
 import { rendererFor } from '../../progress/renderer.ts';
 import { type BuildFlags, buildFlags, defaultBuildFlags, unavailableBuildFlags } from '../build-flags.ts';
-import { answer } from '../call.ts';
 import type { Caller } from '../caller.ts';
 import { defineCommand } from '../command.ts';
 import { type Globals, needRoot } from '../globals.ts';
@@ -31,7 +30,8 @@ export const command = defineCommand<BuildFlags>({
   defaults: defaultBuildFlags,
   run: async (flags, [path = ''], caller) => {
     const options = await toBuildOptions(flags, path, caller);
-    if (flags.call) return answer(flags.call, options, caller);
+    // Loaded only here: most want a build.
+    if (flags.call) return (await import('../call.ts')).answer(flags.call, options, caller);
     checkTogether(flags);
     const mode = flags.quiet ? 'quiet' : flags.progress;
     const render = rendererFor(mode, caller.color);
