@@ -11,11 +11,13 @@
 
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { ChainID, DiffID, Digest } from '../oci/digest.ts';
-import type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
+import type { Chain, FileAttributes, LayerBlob, LayerForm, PackedLayer, Selection, SnapshotID, Source } from './files.ts';
+import type { SandboxParams, SandboxResult, TerminalSize } from './sandbox.ts';
 import type { CacheMount, StoreUsage } from './store-content.ts';
 
 export type { WorkerEvent } from './events.ts';
-export type { SandboxLimits, TerminalSize } from './sandbox-limits.ts';
+export type * from './files.ts';
+export type * from './sandbox.ts';
 
 export const protocolVersion = 1;
 /** The longest frame that either side accepts, in bytes. */
@@ -39,186 +41,11 @@ export interface WorkerError {
   readonly similar?: readonly string[];
 }
 
-/** A snapshot that this worker holds in this session and that may have no diffID yet: `snap:7`. Known to this worker only, until it ends. */
-export type SnapshotID = `snap:${number}`;
-
-/** A layer of the store by diffID, or a snapshot of this session. */
-export type LayerRef = DiffID | SnapshotID;
-
-/** A filesystem: its layers, base first. Empty is scratch. */
-export type Chain = readonly LayerRef[];
-
-/** Where a layer's bytes are, when it has to be unpacked. The builder knows (layers/ in the store); the worker trusts the digest only. */
-export interface LayerBlob {
-  readonly diffID: DiffID;
-  readonly descriptor: Descriptor;
-}
-
-/** What is copied or bound from. */
-export type Source =
-  | { readonly kind: 'handle'; readonly handle: string; readonly ignore: readonly IgnoreRule[] }
-  | { readonly kind: 'chain'; readonly chain: Chain }
-  | { readonly kind: 'inline'; readonly files: readonly { readonly name: string; readonly text: string; readonly mode: number }[] };
-
-/** One line of a .dockerignore, cleaned (src/context/ignore-file.ts): no leading `/`, no `!`. The last match wins. */
-export interface IgnoreRule {
-  readonly pattern: string;
-  readonly negated: boolean;
-  /** Counts from 1. */
-  readonly line: number;
-}
-
-/** Which files of a source: as COPY and ADD read their sources. */
-export interface Selection {
-  readonly source: Source;
-  /** Patterns as written: may begin with `/` or `./`, hold wildcards (Go filepath.Match), `..` is clamped to the root. */
-  readonly sources: readonly string[];
-  readonly exclude: readonly string[];
-  readonly parents: boolean;
-  readonly unpack: boolean;
-}
-
-/** What is known of one layer, once it is packed or unpacked. */
-export interface PackedLayer {
-  readonly diffID: DiffID;
-  /** Length of the uncompressed tar. */
-  readonly size: number;
-  /** Entries in the tar: 0 is an empty layer. */
-  readonly entries: number;
-  /** The compressed form, when it was asked for. */
-  readonly blob?: Descriptor;
-}
-
-export type LayerForm = 'gzip' | 'none';
-
-export interface SandboxMount {
-  readonly type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh' | 'volume';
-  readonly target: string;
-  readonly readonly: boolean;
-  /** bind: of this chain (read-only lower, writes are thrown away) … */
-  readonly chain?: Chain;
-  /** … or of a context: a snapshot of the selected files is made, never the user's directory itself … */
-  readonly selection?: Selection;
-  /** … or (`cooper run -v`) a host directory or file. */
-  readonly handle?: string;
-  /** bind: path within chain, selection or handle; absolute. cache: path within the cache; absolute. */
-  readonly source?: string;
-  /** cache: key of the mount in the store (any text; the worker hashes it to a name). volume: seeded from the image's content at `target`. */
-  readonly id?: string;
-  /** cache: what tells caches of one id apart: what they begin with, and whose they are. */
-  readonly variant?: string;
-  /** cache: a new one begins with these files. */
-  readonly seed?: Selection;
-  readonly sharing?: 'shared' | 'private' | 'locked';
-  /** tmpfs: bytes. */
-  readonly size?: number;
-  /** secret: an id given to `secret.put`. */
-  readonly secret?: string;
-  /** ssh: said again in each `connection` event. */
-  readonly agent?: string;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mode?: number;
-}
-
-/** The walls besides the namespaces, where they are to be others than usual. */
-export interface SandboxSecurity {
-  /** No filter, or the text of a profile in Docker's format. */
-  readonly seccomp?: { readonly unconfined: true } | { readonly profile: string };
-  /** Setuid programs give nothing. */
-  readonly noNewPrivileges?: boolean;
-  /** Nothing of /proc and /sys is hidden or read-only. */
-  readonly systemPaths?: 'unconfined';
-  /** The whole bounding set, as `CAP_CHOWN`, in place of Docker's default one. With `ALL` among them, those that there are. */
-  readonly capabilities?: readonly string[];
-}
-
-/** A device of the machine, as a node in the container: the only ones besides the usual that can be opened. */
-export interface SandboxDevice {
-  readonly handle: string;
-  /** In the container, absolute. */
-  readonly path: string;
-  /** Of the node, where it is one of the container's own; without them as on the machine. */
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Where nobody said whose it is and the program's user is not root, it is his. */
-  readonly ofUser?: boolean;
-}
-
-/** `cooper run -p`: the host's port 0 is one of the kernel's choice. */
-export type PublishedPort = { readonly hostIP: string; readonly hostPort: number; readonly port: number; readonly protocol: 'tcp' | 'udp' };
-
-export interface SandboxParams {
-  readonly root: Chain;
-  readonly argv: readonly string[];
-  /** The whole environment, nothing is added but HOME (from the image's passwd) where it has none. */
-  readonly env: readonly string[];
-  /** Secrets as environment variables: name → secret id. */
-  readonly secretEnv?: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly user: string;
-  readonly mounts: readonly SandboxMount[];
-  readonly network: 'default' | 'none' | 'host';
-  /** All capabilities, no seccomp filter, no masked paths (RUN --security=insecure). */
-  readonly insecure?: boolean;
-  readonly security?: SandboxSecurity;
-  readonly devices?: readonly SandboxDevice[];
-  readonly hostname: string;
-  /** Lines for /etc/hosts besides the usual ones: `ip name`. */
-  readonly hosts?: readonly string[];
-  /** `cooper run -p`: a forwarder listens on the host. */
-  readonly ports?: readonly PublishedPort[];
-  /** Of authorities that the program trusts besides the image's, PEM; `usual` takes the place of a bundle that the image has not. */
-  readonly certificates?: { readonly added: string; readonly usual: string };
-  /** The upper directory becomes a snapshot of this session (RUN); otherwise it is thrown away (`cooper run`). */
-  readonly commit: boolean;
-  /** With `commit`: nothing in the snapshot has a later mtime; what has gets this one. */
-  readonly epochSeconds?: number;
-  /** The builder sends stdin as data frames; otherwise stdin is /dev/null. */
-  readonly stdin: boolean;
-  /** A cgroup is made where one of these is asked for, or `cgroupParent`. What cannot be had fails with LIMIT_UNAVAILABLE. */
-  readonly limits?: SandboxLimits;
-  /** The cgroup to make it in: a path from the root of the machine's cgroups. Made where it is missing. */
-  readonly cgroupParent?: string;
-  /** Size of /dev/shm. */
-  readonly shmBytes?: number;
-  /** Resource limits by their Docker names (`nofile`); -1 is no limit. */
-  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
-  /** The program has a terminal of this size for all three streams; what it writes comes as stdout. */
-  readonly tty?: TerminalSize;
-}
-
-export interface SandboxResult {
-  /** 0..255; 128 + signal when a signal ended it. */
-  readonly exitCode: number;
-  readonly signal?: number;
-  /** A process was killed because memory was used up: the program itself, or one that it had started. */
-  readonly oom: boolean;
-  /** The most that the container used at a time; only where it had a cgroup that counts memory. */
-  readonly peakMemoryBytes?: number;
-  /** Of the largest single process. */
-  readonly maxRssBytes: number;
-  readonly userMs: number;
-  readonly systemMs: number;
-  /** Wall clock, ns since the epoch as decimal text: the run's own interval, for content-stable names. */
-  readonly startedNs: string;
-  readonly endedNs: string;
-  /** Present when `commit` and exitCode is 0. */
-  readonly snapshot?: SnapshotID;
-}
-
 /**
  * Which ids containers of root have: `auto` is those of a user namespace over idmapped layers where that works, `host` the machine's. Layers are
  * the same with both, so it is part of no key.
  */
 export type UserNamespace = 'auto' | 'host';
-
-export interface FileAttributes {
-  /** `name`, `uid`, `name:group`, …, looked up in the parent's /etc/passwd and /etc/group. */
-  readonly chown?: string;
-  readonly chmod?: string;
-}
 
 export interface Downgrade {
   /** A mode, or a snapshotter. */
