@@ -11,6 +11,7 @@ import { BuildError } from './diagnostics/build-error.ts';
 import { throwOnErrors } from './diagnostics/dockerfile-error.ts';
 import { EventQueue } from './event-queue.ts';
 import { type ExecuteOptions, executeGraph } from './execute/execute-graph.ts';
+import type { RemoteSources } from './execute/remote-sources.ts';
 import { sourceTime } from './execute/source-time.ts';
 import { digestsOf, giveSecrets, searchDigests } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
@@ -20,6 +21,7 @@ import { openSecurity } from './open-security.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
 import type { Linter, LintWarning } from './plan/lint/linter.ts';
+import type { NamedContexts } from './plan/named-contexts.ts';
 import type { Plan } from './plan/plan.ts';
 import type { BuildEvent } from './progress/events.ts';
 import { imageNames, publishImage, wantedParts } from './publish-image.ts';
@@ -30,7 +32,7 @@ import { refuseSecret, searchArguments, searchPlan } from './search-plan.ts';
 import { SecretGuard, type SecretPatterns } from './secret/guard.ts';
 import { annotationsOf, storeImage } from './store-image.ts';
 import { taskOfTransfer } from './transfer-events.ts';
-import { Workbench } from './workbench.ts';
+import { type Tools, Workbench } from './workbench.ts';
 
 /** What a build gave. `digest` is that of the manifest: the one that a push has. */
 export interface BuildResult {
@@ -125,29 +127,79 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   checkTogether(options);
   checkCaches(options);
   const security = await openSecurity(options.security ?? {});
-  const { source, vertex: mainContext, ...opened } = await loadContext(options, bench, emit, signal);
-  const { dockerfile, linter } = parse(source, { options, ignored: opened.ignored, emit });
+  const opened = await loadContext(options, bench, emit, signal);
+  const read = parse(opened, options, emit);
   const directories = new Map(opened.directories);
   const ignored = new Map(opened.ignored);
   const namedContexts = await openNamedContexts(options.contexts ?? {}, { directories, ignored });
 
-  const { secrets, remote, layers, ...session } = await bench.tools();
+  const tools = await bench.tools();
+  const { worker, store, layers, remote } = tools;
   const registry = new Registry({ environment: guard.withoutSecrets(options.environment ?? {}) });
   cleanup.defer(() => registry.close());
   const onTransfer = (event: TransferEvent) => emit(taskOfTransfer('pull', event));
   const layouts = layoutsOf(namedContexts);
-  const bases = new BaseImages(layers, { store: session.store, registry, pull: options.pull ?? false, onTransfer, layouts });
+  const bases = new BaseImages(layers, { store, registry, pull: options.pull ?? false, onTransfer, layouts });
   const devices = new DeviceRegistry(options.cdiDirectories);
+  const planned = await makePlan(read, { options, opened, directories, namedContexts, bases, devices, remote, reader }, signal);
+
+  const annotations = annotationsOf(options.annotations ?? [], planned.platform);
+  for (const [handle, path] of directories) await worker.call('handle.open', { handle, path, access: 'read' }, { signal });
+  // From here on what is made may become a part of an image.
+  const secretDigests = await searchForSecrets(tools, options, emit, signal);
+  const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
+  const caches = cleanup.use(new BuildCaches(options, { worker, registry, emit, vertices: planned.vertices, noCache }));
+  const execution: ExecuteOptions = {
+    ...{ worker, store, layers, remote, ignored, security, secretDigests, noCache, emit, keptUp },
+    ...caches.forSteps,
+    secrets: new Set(tools.secrets.keys()),
+    agents: await agentsOf(options),
+    certificates: await certificatesOf(options),
+    devices: (names) => devices.edits(names),
+    resources: options.resources ?? {},
+    wanted: wantedParts(options),
+  };
+  const make = async () => {
+    const graph = await executeGraph(planned, execution, signal);
+    const image = await storeImage(planned, graph, { store, layers, annotations, guard }, signal);
+    await publishImage(image, graph, { worker, store, registry, options, names, emit }, signal);
+    return image;
+  };
+  const { descriptor, configDigest } = await caches.exportAfter(make, signal);
+  const { digest } = descriptor;
+  emit({ type: 'build.completed', time: Date.now(), digest, configDigest, tags: names });
+  return { digest, configDigest, descriptor, tags: names };
+}
+
+/** What a plan is made with, besides the Dockerfile. */
+interface Planning {
+  readonly options: BuildOptions;
+  readonly opened: OpenedContext;
+  /** Those of the host, by their handles. */
+  readonly directories: ReadonlyMap<string, string>;
+  readonly namedContexts: NamedContexts;
+  readonly bases: BaseImages;
+  readonly devices: DeviceRegistry;
+  readonly remote: RemoteSources;
+  readonly reader: GuardedReader;
+}
+
+/** The plan, without secrets, and told. */
+async function makePlan({ dockerfile, linter }: ReadDockerfile, planning: Planning, signal: AbortSignal): Promise<Plan> {
+  const { options, opened, directories, namedContexts, bases, devices, remote } = planning;
+  const { emit, guard } = planning.reader;
+  const { source, vertex: mainContext, origin } = opened;
   const warn = (message: string) => emit({ type: 'warning', time: Date.now(), message });
+  const context = { spec: origin ?? mainContext.spec, directory: directories.get('context') };
   const planned = await plan(
     dockerfile,
     source,
     {
-      ...(await withCommitTime(options, { spec: opened.origin ?? mainContext.spec, directory: directories.get('context') }, signal)),
+      ...(await withCommitTime(options, context, signal)),
       hosts: options.addHosts ?? [],
       grantDevices: (asked) => grantDevices(asked, { registry: devices, allow: options.allow ?? [], warn }),
       mainContext,
-      ...(opened.origin && { contextOrigin: opened.origin }),
+      ...(origin && { contextOrigin: origin }),
       namedContexts,
       sourceTime: (remoteSource, stop) => sourceTime(remote, remoteSource, stop),
       linter,
@@ -158,40 +210,29 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   );
   searchPlan(planned, guard);
   tellPlan(planned, emit);
+  return planned;
+}
 
-  const annotations = annotationsOf(options.annotations ?? [], planned.platform);
-  for (const [handle, path] of directories) await session.worker.call('handle.open', { handle, path, access: 'read' }, { signal });
-  // From here on what is made may become a part of an image.
-  const patterns = await giveSecrets(secrets, options.secrets ?? [], session.worker, { scan: true }, signal);
+/** No layer that is made from now on may hold a secret. Gives the digests of those that say "invalidate". */
+async function searchForSecrets(
+  { secrets, layers, worker, store }: Tools,
+  { secrets: options = [] }: BuildOptions,
+  emit: Reader['emit'],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Digest>> {
+  const patterns = await giveSecrets(secrets, options, worker, { scan: true }, signal);
   warnOfShortSecrets(patterns, emit);
-  layers.searchFor(await searchDigests(secrets, patterns, session.store));
-  const secretDigests = await digestsOf(secrets, options.secrets ?? [], session.store);
-  const agents = await agentsOf(options);
-  const certificates = await certificatesOf(options);
-  const wanted = wantedParts(options);
-  const { resources = {} } = options;
-  const noCache: ExecuteOptions['noCache'] = ({ digest }) => options.noCache === true || planned.noCache.has(digest);
-  const caches = cleanup.use(new BuildCaches(options, { ...session, registry, emit, vertices: planned.vertices, noCache }));
-  const shared = { ...session, ...caches.forSteps, layers, remote, ignored, agents, resources, secretDigests, security };
-  const grants = { certificates, devices: (names: readonly string[]) => devices.edits(names) };
-  const execution = { ...shared, ...grants, secrets: new Set(secrets.keys()), noCache, wanted, emit, keptUp };
-  const make = async () => {
-    const graph = await executeGraph(planned, execution, signal);
-    const image = await storeImage(planned, graph, { store: session.store, layers, annotations, guard }, signal);
-    await publishImage(image, graph, { ...session, registry, options, names, emit }, signal);
-    return image;
-  };
-  const image = await caches.exportAfter(make, signal);
-  const { digest } = image.descriptor;
-  emit({ type: 'build.completed', time: Date.now(), digest, configDigest: image.configDigest, tags: names });
-  return { digest, configDigest: image.configDigest, descriptor: image.descriptor, tags: names };
+  layers.searchFor(await searchDigests(secrets, patterns, store));
+  return digestsOf(secrets, options, store);
+}
+
+interface ReadDockerfile {
+  readonly dockerfile: Dockerfile;
+  readonly linter: Linter;
 }
 
 /** The Dockerfile without errors, and the linter that has seen its text. */
-function parse(
-  source: OpenedContext['source'],
-  { options, ignored, emit }: Pick<OpenedContext, 'ignored'> & Pick<Reader, 'emit'> & { readonly options: BuildOptions },
-): { dockerfile: Dockerfile; linter: Linter } {
+function parse({ source, ignored }: OpenedContext, options: BuildOptions, emit: Reader['emit']): ReadDockerfile {
   const dockerfile = parseDockerfile(source.text);
   const warn = (warning: LintWarning) => emit(lintEvent(warning));
   const linter = createLinter(dockerfile, { source, buildArgs: options.buildArgs, ignored: ignored.get('context')?.rules, warn });
