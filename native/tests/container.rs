@@ -329,6 +329,14 @@ fn mounts_of_every_kind() {
         );
     }
     assert_eq!(fs::read_to_string(host.path().join("made")).unwrap(), "new\n");
+    // A part of it, by symlinks that lead out of it.
+    std::os::unix::fs::symlink("/etc", host.path().join("out")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/root/etc", host.path().join("magic")).unwrap();
+    for source in ["/out", "/magic", "/../etc"] {
+        let mount = json!({"type": "bind", "target": "/h", "handle": "v", "source": source, "readonly": true});
+        let run = worker.shell("ls /h", json!({"mounts": [mount]}));
+        assert_eq!(run.code(), "COPY_SOURCE_MISSING", "{source}");
+    }
     assert!(worker.end());
     assert!(!store.path().join("x").exists());
 }
