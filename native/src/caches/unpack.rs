@@ -58,17 +58,19 @@ fn fill(session: &Session, aside: &str, layers: &[LayerBlob], request: &RequestC
         ..commit::form(session)
     };
     let mut extract = Extract::of_files((&root, form), &Nothing);
-    let total: u64 = layers.iter().map(|layer| layer.descriptor.size).sum();
+    let total = layers
+        .iter()
+        .fold(0u64, |sum, layer| sum.saturating_add(layer.descriptor.size));
     let most = ALWAYS_ALLOWED.saturating_add(total.saturating_mul(MAX_RATIO));
     let (mut plain, mut current) = (0u64, 0);
     for layer in layers {
         let hex = layer.descriptor.digest.hex();
         let blob = open_blob(session, &format!("tmp/{}/blobs/sha256/{hex}", session.lease.name))?;
-        plain += read_into(layer, blob, &mut extract, &request.cancel)?;
+        plain = plain.saturating_add(read_into(layer, blob, &mut extract, &request.cancel)?);
         if plain > most {
             return Err(invalid("grows beyond all measure when it is unpacked"));
         }
-        current += layer.descriptor.size;
+        current = layer.descriptor.size.saturating_add(current);
         request.emit(&Event::Progress { current, total })?;
     }
     extract.finish().map(drop)

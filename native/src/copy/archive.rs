@@ -6,18 +6,16 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::draft::{Draft, LinkID};
+use super::draft::{Draft, LinkID, Weight};
 use super::place::Attributes;
 use crate::error::{Doing, Error};
 use crate::index::entry::{Kind, Meta};
 use crate::index::path;
+use crate::layer::budget::{MAX_ENTRIES, MAX_HELD, MAX_WALKED};
 use crate::layer::content::{Content, Opened};
 use crate::layer::inflate::{ALWAYS_ALLOWED, Limited, MAX_RATIO, decoder};
 use crate::layer::tar_read::{Header, TarReader};
 use crate::layer::tar_write::WHITEOUT;
-
-/// Entries of one archive.
-const MAX_ENTRIES: u64 = 2_000_000;
 
 /// An archive, and what it needs to be unpacked into a draft.
 pub struct Archive<'a> {
@@ -49,6 +47,7 @@ impl Archive<'_> {
         let mut tar = self.entries(&opened)?;
         let mut spool = Spool::create(&self.spool)?;
         let (mut count, mut bytes) = (0, 0u64);
+        let before = draft.weight();
         while let Some(mut header) = tar.next().map_err(|error| self.failed(&error.to_string()))? {
             count += 1;
             bytes = bytes.saturating_add(header.meta.size);
@@ -62,6 +61,10 @@ impl Archive<'_> {
                 _ => Content::None,
             };
             self.add(draft, directory, header, content)?;
+            // Directories that an entry only passes through count too: a single path can have two thousand.
+            if is_too_much(&before, &draft.weight()) {
+                return Err(self.failed("it has too much in it"));
+            }
         }
         Ok(())
     }
@@ -101,6 +104,11 @@ impl Archive<'_> {
 
     /// Where an entry's directory is, symlinks followed below the destination.
     fn resolve_parent(&self, draft: &Draft, directory: &[u8], parent: &[u8]) -> Result<Vec<u8>, Error> {
+        // Nearly always an entry before this one has made it, and what is made stands below directories only.
+        let plain = path::join(directory, parent);
+        if draft.has_made_directory(&plain) && !path::names(parent).any(|name| name == b"..") {
+            return Ok(plain);
+        }
         let resolved = draft.resolve_below(directory, parent, true)?;
         let named = draft.resolve_below(directory, parent, false)?;
         if named != resolved && !draft.is_dir(&resolved) {
@@ -169,6 +177,12 @@ impl Archive<'_> {
         Error::user("COPY_FAILED", format!("\"{name}\" cannot be unpacked: {why}"))
             .hint("COPY adds the archive itself, without unpacking it")
     }
+}
+
+fn is_too_much(before: &Weight, now: &Weight) -> bool {
+    now.held - before.held > MAX_HELD
+        || now.entries.saturating_sub(before.entries) > MAX_ENTRIES
+        || now.walked - before.walked > MAX_WALKED
 }
 
 /// What an archive of so many bytes may unpack to: as `Limited` says of its plain bytes.

@@ -1,10 +1,12 @@
 //! A layer that is being put together on top of a filesystem, in memory: what COPY, ADD and WORKDIR make, before a byte is copied.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use crate::error::Error;
 use crate::index::entry::{Entry, Kind, Meta};
-use crate::index::path;
+use crate::index::path::{self, Key};
 use crate::index::view::View;
 use crate::layer::content::Content;
 use crate::layer::layout::Item;
@@ -17,24 +19,14 @@ pub type LinkID = (usize, (u64, u64));
 pub struct Draft {
     parent: View,
     made: BTreeMap<Key, Made>,
+    /// Of files with several names whose attributes have changed since they were made.
+    changed: HashMap<LinkID, Meta>,
+    /// Bytes of all paths, links and attributes that were put into it, whether they are still there or not.
+    held: u64,
+    /// Bytes of the paths that `resolve_below` has looked at.
+    walked: Cell<u64>,
     /// Of all that is copied; None while nothing is.
     newest: Option<i64>,
-}
-
-/// Paths in the order of a walk.
-#[derive(PartialEq, Eq)]
-struct Key(Vec<u8>);
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        path::compare(&self.0, &other.0)
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 struct Made {
@@ -43,6 +35,13 @@ struct Made {
     link_id: Option<LinkID>,
     /// A directory that was made only because something stands in it: it gets the newest mtime of all that is copied.
     implied: bool,
+}
+
+/// What a draft has cost: bytes of names and attributes, entries, and bytes of names that were gone through.
+pub struct Weight {
+    pub held: u64,
+    pub entries: usize,
+    pub walked: u64,
 }
 
 /// Attributes of directories that are made on the way.
@@ -57,22 +56,31 @@ impl Draft {
         Self {
             parent,
             made: BTreeMap::new(),
+            changed: HashMap::new(),
+            held: 0,
+            walked: Cell::new(0),
             newest: None,
+        }
+    }
+
+    /// How much it has asked for so far: whoever fills it from outside has a limit.
+    pub fn weight(&self) -> Weight {
+        Weight {
+            held: self.held,
+            entries: self.made.len(),
+            walked: self.walked.get(),
         }
     }
 
     /// What stands at a path; symlinks are not followed.
     pub fn stat(&self, at: &[u8]) -> Option<&Meta> {
         if let Some(made) = self.made.get(&Key(at.to_vec())) {
-            return Some(&made.meta);
+            return Some(made.link_id.and_then(|id| self.changed.get(&id)).unwrap_or(&made.meta));
         }
-        // A file of ours in place of a directory covers what the parent has in that.
-        let covered = |above: &[u8]| {
-            self.made
-                .get(&Key(above.to_vec()))
-                .is_some_and(|made| !made.meta.is_dir())
-        };
-        if path::ancestors(at).any(covered) {
+        // A file of ours in place of a directory covers what the parent has in that. What we have stands in directories that we have, so
+        // the first that is missing ends the search.
+        let above = path::ancestors(at).map_while(|above| self.made.get(&Key(above.to_vec())));
+        if above.last().is_some_and(|made| !made.meta.is_dir()) {
             return None;
         }
         self.parent.lookup(at).map(|found| &found.target.meta)
@@ -90,9 +98,9 @@ impl Draft {
     /// As `resolve`, with another directory as the root. The result is a path from the real one.
     pub fn resolve_below(&self, root: &[u8], at: &[u8], follow_last: bool) -> Result<Vec<u8>, Error> {
         let mut readlink = |at: &[u8]| {
-            let link = self
-                .stat(&path::join(root, at))
-                .filter(|meta| meta.kind == Kind::Symlink);
+            let at = path::join(root, at);
+            self.walked.set(self.walked.get().saturating_add(at.len() as u64));
+            let link = self.stat(&at).filter(|meta| meta.kind == Kind::Symlink);
             Ok(link.map(|meta| meta.link.clone()))
         };
         Ok(path::join(root, &resolve::resolve(&mut readlink, at, follow_last)?))
@@ -110,11 +118,7 @@ impl Draft {
             .map(<[u8]>::to_vec)
             .collect();
         for directory in all {
-            if self
-                .made
-                .get(&Key(directory.clone()))
-                .is_some_and(|made| made.meta.is_dir())
-            {
+            if self.has_made_directory(&directory) {
                 continue;
             }
             let (meta, implied) = match self.stat(&directory) {
@@ -177,10 +181,19 @@ impl Draft {
     /// As an archive is unpacked: what is in the way goes, but a directory stays under a directory.
     pub fn replace(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
         if !meta.is_dir() {
-            let below = |key: &Key| path::is_below(&key.0, at);
-            self.made.retain(|key, _| !below(key));
+            self.remove_below(at);
         }
         self.place(at, meta, content, link_id)
+    }
+
+    /// In the order of a walk it is one run. Nothing else is looked at: an archive may have millions of entries.
+    fn remove_below(&mut self, at: &[u8]) {
+        let after = (Bound::Excluded(Key(at.to_vec())), Bound::Unbounded);
+        let below = self.made.range(after).map(|(key, _)| &key.0);
+        let gone: Vec<Vec<u8>> = below.take_while(|path| path::is_below(path, at)).cloned().collect();
+        for path in gone {
+            self.made.remove(&Key(path));
+        }
     }
 
     fn place(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
@@ -222,6 +235,11 @@ impl Draft {
         Ok(())
     }
 
+    /// Whether this layer has made a directory there; then it has made all above it too.
+    pub fn has_made_directory(&self, at: &[u8]) -> bool {
+        self.made.get(&Key(at.to_vec())).is_some_and(|made| made.meta.is_dir())
+    }
+
     /// The content of a file that this layer has made.
     pub fn made(&self, at: &[u8]) -> Option<Content> {
         self.made
@@ -232,9 +250,7 @@ impl Draft {
 
     /// All names of a made file have new attributes.
     pub fn change_linked(&mut self, id: LinkID, meta: &Meta) {
-        for made in self.made.values_mut().filter(|made| made.link_id == Some(id)) {
-            made.meta.clone_from(meta);
-        }
+        self.changed.insert(id, meta.clone());
     }
 
     /// Gives a made file an identity that other names of it can share.
@@ -252,8 +268,10 @@ impl Draft {
     pub fn finish(self) -> Vec<Item> {
         let newest = self.newest;
         let mut first: HashMap<LinkID, Vec<u8>> = HashMap::new();
+        let changed = self.changed;
         let item = |(Key(path), made): (Key, Made)| {
-            let mut entry = Entry::new(path, made.meta);
+            let meta = made.link_id.and_then(|id| changed.get(&id)).cloned();
+            let mut entry = Entry::new(path, meta.unwrap_or(made.meta));
             // Layers have whole seconds; a snapshot with more would differ from the same layer unpacked.
             entry.meta.mtime = (newest.filter(|_| made.implied).unwrap_or(entry.meta.mtime.0), 0);
             let mut content = made.content;
@@ -276,12 +294,7 @@ impl Draft {
 
     fn make_parents(&mut self, at: &[u8]) -> Result<(), Error> {
         let parent = path::split(at).0;
-        if parent.is_empty()
-            || self
-                .made
-                .get(&Key(parent.to_vec()))
-                .is_some_and(|made| made.meta.is_dir())
-        {
+        if parent.is_empty() || self.has_made_directory(parent) {
             return Ok(());
         }
         self.make_directories(
@@ -294,6 +307,7 @@ impl Draft {
     }
 
     fn put(&mut self, at: Vec<u8>, made: Made) {
+        self.held = self.held.saturating_add(made.meta.weight() + at.len() as u64);
         self.made.insert(Key(at), made);
     }
 }

@@ -11,6 +11,7 @@ use crate::index::entry::{Entry, Kind, Meta};
 use crate::index::layer::LayerIndex;
 use crate::index::path;
 use crate::index::view::{Layer, View};
+use crate::layer::content::Content;
 use crate::tree::select::{Patterns, select};
 use crate::tree::source::Tree;
 
@@ -288,4 +289,36 @@ fn times_depend_on_nothing_but_the_sources() {
     draft.make_directories(b"there/new", new).unwrap();
     let (seconds, _) = draft.finish()[1].entry.meta.mtime;
     assert!(seconds > 1_700_000_000, "with nothing copied it is made now: {seconds}");
+}
+
+/// As an archive with many files has them: what is looked at for each is what is below it, not all that there is.
+#[test]
+fn replacing_takes_what_is_below_and_nothing_else() {
+    let mut draft = Draft::new(view(&[]));
+    let none = || Content::None;
+    for path in ["a/x", "a/y/z", "a-b", "b", "ab/c"] {
+        draft
+            .replace(path.as_bytes(), Meta::new(Kind::File, 0o644), none(), None)
+            .unwrap();
+    }
+    draft
+        .replace(b"a", Meta::new(Kind::Symlink, 0o777), none(), None)
+        .unwrap();
+    let paths: Vec<String> = draft.finish().iter().map(|item| path::show(&item.entry.path)).collect();
+    assert_eq!(paths, ["a", "a-b", "ab", "ab/c", "b"]);
+}
+
+#[test]
+fn names_of_one_file_change_together() {
+    let mut draft = Draft::new(view(&[]));
+    let id = (7, (1, 1));
+    for path in ["a", "b"] {
+        draft
+            .replace(path.as_bytes(), Meta::new(Kind::File, 0o644), Content::None, Some(id))
+            .unwrap();
+    }
+    draft.change_linked(id, &Meta::new(Kind::File, 0o600));
+    assert_eq!(draft.stat(b"a").map(|meta| meta.mode), Some(0o600));
+    let modes: Vec<u32> = draft.finish().iter().map(|item| item.entry.meta.mode).collect();
+    assert_eq!(modes, [0o600, 0o600]);
 }

@@ -11,15 +11,16 @@ const OPAQUE: u8 = 0x20;
 const IMPLIED: u8 = 0x40;
 
 pub fn encode(entries: &[Entry]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(entries.len() * 96 + 16);
-    put_number(&mut body, entries.len() as u64);
-    for entry in entries {
-        put_entry(&mut body, entry);
-    }
-    let mut file = Vec::with_capacity(MAGIC.len() + 32 + body.len());
+    let mut file = Vec::with_capacity(MAGIC.len() + 32 + 16 + entries.len() * 96);
     file.extend_from_slice(MAGIC);
-    file.extend_from_slice(digest(&SHA256, &body).as_ref());
-    file.extend_from_slice(&body);
+    file.extend_from_slice(&[0; 32]);
+    let body = file.len();
+    put_number(&mut file, entries.len() as u64);
+    for entry in entries {
+        put_entry(&mut file, entry);
+    }
+    let sum = digest(&SHA256, &file[body..]);
+    file[MAGIC.len()..body].copy_from_slice(sum.as_ref());
     file
 }
 

@@ -89,6 +89,12 @@ impl Meta {
     pub fn is_dir(&self) -> bool {
         self.kind == Kind::Directory
     }
+
+    /// Bytes that it holds beside its own.
+    pub fn weight(&self) -> u64 {
+        let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        (self.link.len() + xattrs) as u64
+    }
 }
 
 /// One path of a layer.

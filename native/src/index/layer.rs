@@ -14,6 +14,10 @@ pub struct LayerIndex {
 impl LayerIndex {
     /// Sorts, drops earlier entries of the same path, adds missing parents.
     pub fn new(mut entries: Vec<Entry>) -> Self {
+        if is_whole(&entries) {
+            let ends = ends(&entries);
+            return Self { entries, ends };
+        }
         entries.sort_by(|a, b| path::compare(&a.path, &b.path));
         let mut whole: Vec<Entry> = Vec::with_capacity(entries.len() + 1);
         // The root stands for itself in no layer that we pack; it is the place where the children of the root hang.
@@ -69,6 +73,16 @@ impl LayerIndex {
             .binary_search_by(|entry| path::compare(&entry.path, wanted))
             .ok()
     }
+}
+
+/// Nearly always whoever made them has them so already; then millions of them need no second place.
+fn is_whole(entries: &[Entry]) -> bool {
+    let follows = |pair: &[Entry]| {
+        let (before, next) = (&pair[0].path, &pair[1].path);
+        let parent = path::split(next).0;
+        path::compare(before, next).is_lt() && (before == parent || path::is_below(before, parent))
+    };
+    entries.first().is_some_and(|root| root.path.is_empty()) && entries.windows(2).all(follows)
 }
 
 fn implied(path: Vec<u8>) -> Entry {

@@ -9,7 +9,9 @@ pub const MAX_NAME: usize = 255;
 
 /// Orders paths as a walk of sorted directories meets them: a directory, then all that is below it, then its next sibling.
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let differs = left.iter().zip(right).position(|(a, b)| a != b);
+    let common = shared(left, right);
+    let differs = left[common..].iter().zip(&right[common..]).position(|(a, b)| a != b);
+    let differs = differs.map(|at| common + at);
     match differs {
         None => left.len().cmp(&right.len()),
         Some(at) => match (left[at], right[at]) {
@@ -17,6 +19,29 @@ pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
             (_, b'/') => Ordering::Greater,
             (a, b) => a.cmp(&b),
         },
+    }
+}
+
+/// Bytes at the beginning that two paths surely share: in steps, since those of an archive can share thousands.
+fn shared(left: &[u8], right: &[u8]) -> usize {
+    const STEP: usize = 32;
+    let steps = left.chunks_exact(STEP).zip(right.chunks_exact(STEP));
+    steps.take_while(|(left, right)| left == right).count() * STEP
+}
+
+/// Paths in the order of a walk, so that what is below a directory is one run of a map.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(pub Vec<u8>);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -88,6 +113,23 @@ mod tests {
         paths.sort_by(|a, b| compare(a, b));
         let wanted: Vec<&[u8]> = vec![b"", b"a", b"a/w", b"a/x", b"a/x/y", b"a-b", b"a."];
         assert_eq!(paths, wanted);
+    }
+
+    #[test]
+    fn long_paths_are_compared_as_short_ones() {
+        for length in [0, 30, 31, 32, 33, 63, 64, 100] {
+            let (long, same) = (vec![b'd'; length], vec![b'd'; length]);
+            assert_eq!(compare(&long, &same), Ordering::Equal);
+            assert_eq!(
+                compare(&[&long[..], b"/z"].concat(), &[&long[..], b"-a"].concat()),
+                Ordering::Less
+            );
+            assert_eq!(
+                compare(&[&long[..], b"b"].concat(), &[&long[..], b"a"].concat()),
+                Ordering::Greater
+            );
+            assert_eq!(compare(&long, &[&long[..], b"a"].concat()), Ordering::Less);
+        }
     }
 
     #[test]

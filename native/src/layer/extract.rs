@@ -2,10 +2,11 @@
 //! which every parent is a real directory; only then is anything done on disk, below an open directory, with no symlink followed by the
 //! kernel. So an archive can neither leave its directory nor reach through a link of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
+use super::budget::Budget;
 use super::remove::remove_tree;
 use super::sink::Sink;
 use super::tar_read::{Header, invalid};
@@ -13,11 +14,9 @@ use super::tar_write::{OPAQUE, WHITEOUT};
 use super::write::{self, Form};
 use crate::error::{Doing, Error};
 use crate::index::entry::{Entry, Kind, Meta};
-use crate::index::path;
+use crate::index::path::{self, Key};
 use crate::layer::content::Content;
 
-/// Entries of one layer, made-up parents included.
-const MAX_ENTRIES: usize = 2_000_000;
 /// Symlinks that may be met on one path.
 const MAX_LINKS: usize = 40;
 
@@ -35,25 +34,10 @@ pub struct Extract<'a> {
     lower: &'a dyn Lower,
     made: BTreeMap<Key, Entry>,
     /// For each file that has them: its hard links.
-    links: HashMap<Vec<u8>, Vec<Vec<u8>>>,
+    links: HashMap<Vec<u8>, BTreeSet<Vec<u8>>>,
+    budget: Budget,
     /// A cache mount: no name is a whiteout, the root is the archive's, devices are left out.
     plain: bool,
-}
-
-/// Paths in the order of a walk, so that what is below a directory is one run.
-#[derive(Clone, PartialEq, Eq)]
-struct Key(Vec<u8>);
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        path::compare(&self.0, &other.0)
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 /// Where a parent directory of an entry was found.
@@ -72,6 +56,7 @@ impl<'a> Extract<'a> {
             lower,
             made: BTreeMap::from([(Key(Vec::new()), root)]),
             links: HashMap::new(),
+            budget: Budget::default(),
             plain: false,
         }
     }
@@ -124,9 +109,6 @@ impl<'a> Extract<'a> {
     ) -> Result<(), Error> {
         let parent = self.enter(parent, false)?;
         let at = path::join(&parent, name);
-        if self.made.len() >= MAX_ENTRIES {
-            return Err(invalid("has too many entries"));
-        }
         match header.meta.kind {
             Kind::Directory => self.add_directory(at, header.meta),
             Kind::Hardlink => self.add_link(at, &header.meta.link),
@@ -153,7 +135,13 @@ impl<'a> Extract<'a> {
         self.made.get(&Key(at.to_vec()))
     }
 
-    fn put(&mut self, entry: Entry) {
+    fn put(&mut self, entry: Entry) -> Result<(), Error> {
+        self.budget.take(entry.path.len() as u64 + entry.meta.weight())?;
+        self.insert(entry);
+        Ok(())
+    }
+
+    fn insert(&mut self, entry: Entry) {
         self.made.insert(Key(entry.path.clone()), entry);
     }
 
@@ -165,8 +153,7 @@ impl<'a> Extract<'a> {
         self.put(Entry {
             opaque,
             ..Entry::new(Vec::new(), meta)
-        });
-        Ok(())
+        })
     }
 
     fn add_directory(&mut self, at: Vec<u8>, meta: Meta) -> Result<(), Error> {
@@ -186,8 +173,7 @@ impl<'a> Extract<'a> {
         self.put(Entry {
             opaque,
             ..Entry::new(at, meta)
-        });
-        Ok(())
+        })
     }
 
     fn add_file(
@@ -207,8 +193,7 @@ impl<'a> Extract<'a> {
         if let (Some((_, form)), Some(file)) = (self.disk, &file) {
             write::finish_open(file, &entry, form)?;
         }
-        self.put(entry);
-        Ok(())
+        self.put(entry)
     }
 
     fn add_special(&mut self, at: Vec<u8>, meta: Meta) -> Result<(), Error> {
@@ -223,8 +208,7 @@ impl<'a> Extract<'a> {
         if let Some((root, form)) = self.disk {
             write::write_special(root, &entry, form)?;
         }
-        self.put(entry);
-        Ok(())
+        self.put(entry)
     }
 
     fn add_link(&mut self, at: Vec<u8>, target: &[u8]) -> Result<(), Error> {
@@ -276,13 +260,13 @@ impl<'a> Extract<'a> {
         if let Some((root, _)) = self.disk {
             write::link(root, &entry)?;
         }
-        self.links.entry(file).or_default().push(at);
-        self.put(entry);
-        Ok(())
+        self.links.entry(file).or_default().insert(at);
+        self.put(entry)
     }
 
     /// A hard link into a lower layer: on an overlay the file would be copied up; so it is here.
     fn copy_from_below(&mut self, at: Vec<u8>, target: &[u8]) -> Result<(), Error> {
+        self.budget.walk_down(target)?;
         let hidden = self.hides_below(target);
         let below = if hidden { None } else { self.lower.stat(target)? };
         let below = below
@@ -291,16 +275,16 @@ impl<'a> Extract<'a> {
         if below.meta.kind != Kind::File {
             return self.add_special(at, below.meta);
         }
+        self.budget.take_copy(below.meta.size)?;
         if self.disk.is_none() {
             self.clear(&at)?;
-            self.put(Entry {
+            return self.put(Entry {
                 path: at,
                 implied: false,
                 opaque: false,
                 offset: 0,
                 ..below
             });
-            return Ok(());
         }
         let content = self.lower.content(target)?;
         let size = below.meta.size;
@@ -338,8 +322,7 @@ impl<'a> Extract<'a> {
                 if let Some((root, form)) = self.disk {
                     write::write_special(root, &entry, form)?;
                 }
-                self.put(entry);
-                Ok(())
+                self.put(entry)
             }
         }
     }
@@ -360,18 +343,23 @@ impl<'a> Extract<'a> {
         let mut todo: Vec<Vec<u8>> = path::names(parent).rev().map(<[u8]>::to_vec).collect();
         let mut done: Vec<u8> = Vec::new();
         let mut links = 0;
+        // Whether what lower layers have in `done` is hidden: asked anew for each step, a path of a thousand directories took minutes.
+        let mut hidden = self.hides(b"");
         while let Some(name) = todo.pop() {
             if name == b".." {
                 done.truncate(path::split(&done).0.len());
+                self.budget.walk_down(&done)?;
+                hidden = self.hides(&done) || self.hides_below(&done);
                 continue;
             }
             let next = path::join(&done, &name);
-            match self.step(&next)? {
+            self.budget.walk(&next)?;
+            match self.step(&next, &mut hidden)? {
                 Step::Enter => done = next,
                 Step::Make(entry) => {
                     self.clear(&next)?;
                     self.make_directory(&next)?;
-                    self.put(entry);
+                    self.put(entry)?;
                     done = next;
                 }
                 Step::Follow(_) if whiteout => return Err(invalid("has a whiteout behind a symlink")),
@@ -382,18 +370,20 @@ impl<'a> Extract<'a> {
                     }
                     if target.first() == Some(&b'/') {
                         done.clear();
+                        hidden = self.hides(b"");
                     }
                     todo.extend(path::names(&target).rev().map(<[u8]>::to_vec));
                 }
             }
-            if done.len() > path::MAX_PATH || self.made.len() >= MAX_ENTRIES {
-                return Err(invalid("has too many entries, or too long a path"));
+            if done.len() > path::MAX_PATH {
+                return Err(invalid("has too long a path"));
             }
         }
         Ok(done)
     }
 
-    fn step(&self, at: &[u8]) -> Result<Step, Error> {
+    /// `hidden`: whether lower layers count in the directory of `at`; becomes that of `at` where it is entered or made.
+    fn step(&mut self, at: &[u8], hidden: &mut bool) -> Result<Step, Error> {
         let new = |meta: Meta, opaque: bool| {
             Step::Make(Entry {
                 implied: true,
@@ -403,9 +393,15 @@ impl<'a> Extract<'a> {
         };
         let plain = || Meta::new(Kind::Directory, 0o755);
         match self.get(at) {
-            Some(there) if there.meta.is_dir() => return Ok(Step::Enter),
+            Some(there) if there.meta.is_dir() => {
+                *hidden |= there.opaque;
+                return Ok(Step::Enter);
+            }
             Some(there) if there.meta.kind == Kind::Symlink => return Ok(Step::Follow(there.meta.link.clone())),
-            Some(there) if there.meta.kind == Kind::Whiteout => return Ok(new(plain(), true)),
+            Some(there) if there.meta.kind == Kind::Whiteout => {
+                *hidden = true;
+                return Ok(new(plain(), true));
+            }
             Some(_) => {
                 return Err(invalid(&format!(
                     "has an entry in \"{}\", which is no directory",
@@ -414,25 +410,31 @@ impl<'a> Extract<'a> {
             }
             None => {}
         }
-        let below = if self.hides_below(at) {
+        let below = if *hidden {
             None
         } else {
+            self.budget.walk_down(at)?;
             self.lower.stat(at)?
         };
         Ok(match below {
             Some(below) if below.meta.kind == Kind::Symlink => Step::Follow(below.meta.link),
             Some(below) if below.meta.is_dir() => new(below.meta, false),
-            _ => new(plain(), false),
+            _ => {
+                // Where there is no directory below, there is nothing in it.
+                *hidden = true;
+                new(plain(), false)
+            }
         })
     }
 
     /// Whether something above a path in this layer hides what lower layers have there.
     fn hides_below(&self, at: &[u8]) -> bool {
-        let opaque = |above: &[u8]| {
-            self.get(above)
-                .is_some_and(|entry| entry.opaque || !entry.meta.is_dir())
-        };
-        opaque(b"") || path::ancestors(at).any(opaque)
+        self.hides(b"") || path::ancestors(at).any(|above| self.hides(above))
+    }
+
+    /// Whether what this layer has at a path hides what lower layers have in it.
+    fn hides(&self, at: &[u8]) -> bool {
+        self.get(at).is_some_and(|entry| entry.opaque || !entry.meta.is_dir())
     }
 
     fn make_directory(&self, at: &[u8]) -> Result<(), Error> {
@@ -461,28 +463,28 @@ impl<'a> Extract<'a> {
             if entry.meta.kind == Kind::Hardlink
                 && let Some(links) = self.links.get_mut(&entry.meta.link)
             {
-                links.retain(|link| *link != entry.path);
+                links.remove(&entry.path);
             }
         }
-        removed.into_iter().for_each(|entry| self.hand_over(entry));
-        Ok(())
+        removed.into_iter().try_for_each(|entry| self.hand_over(entry))
     }
 
-    fn hand_over(&mut self, file: Entry) {
-        let Some(mut links) = self.links.remove(&file.path).filter(|links| !links.is_empty()) else {
-            return;
-        };
-        let heir = links.remove(0);
+    fn hand_over(&mut self, file: Entry) -> Result<(), Error> {
+        let mut links = self.links.remove(&file.path).unwrap_or_default();
+        let Some(heir) = links.pop_first() else { return Ok(()) };
         for link in &links {
+            // An archive that replaces one name after the other would have all of them told each time.
+            self.budget.take(0)?;
             if let Some(entry) = self.made.get_mut(&Key(link.clone())) {
                 entry.meta.link.clone_from(&heir);
             }
         }
-        self.put(Entry {
+        self.insert(Entry {
             path: heir.clone(),
             ..file
         });
         self.links.insert(heir, links);
+        Ok(())
     }
 }
 

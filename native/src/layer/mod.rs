@@ -1,6 +1,7 @@
 //! Layers: tar bytes made from trees, and trees made from tar bytes.
 
 pub mod blob;
+pub mod budget;
 pub mod commit;
 pub mod content;
 pub mod epoch;

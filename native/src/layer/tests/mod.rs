@@ -1,5 +1,6 @@
 //! Layers against other writers and readers of them, and against archives that mean harm.
 
+mod budget;
 mod desync;
 mod extract;
 mod leak;
