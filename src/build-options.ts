@@ -122,6 +122,9 @@ export interface SecurityOptions {
   readonly noNewPrivileges?: boolean;
   /** Nothing of /proc and /sys is hidden or read-only. For a build the permission `security.insecure` is needed too. */
   readonly systemPaths?: 'unconfined';
+  /** No profile of AppArmor, no label of SELinux: a container has none but what cooper itself has. */
+  readonly appArmor?: 'unconfined';
+  readonly label?: 'disable';
 }
 
 /** `--ssh id=…`: an agent that RUN --mount=type=ssh may ask. */

@@ -17,6 +17,7 @@ import { digestsOf, giveSecrets, searchDigests } from './give-secrets.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { layoutsOf, type OpenedContext, openContext, openNamedContexts } from './open-contexts.ts';
+import { keptConfinement } from './kept-confinement.ts';
 import { openSecurity } from './open-security.ts';
 import { plan } from './plan/index.ts';
 import { createLinter } from './plan/lint/index.ts';
@@ -127,6 +128,8 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   checkTogether(options);
   checkCaches(options);
   const security = await openSecurity(options.security ?? {});
+  const kept = await keptConfinement(options.security ?? {});
+  if (kept !== undefined) emit({ type: 'warning', time: Date.now(), message: kept });
   const opened = await loadContext(options, bench, emit, signal);
   const read = parse(opened, options, emit);
   const directories = new Map(opened.directories);

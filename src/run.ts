@@ -12,6 +12,7 @@ import type { NetworkMode } from './graph/spec.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { ContainerConfig } from './oci/image-config.ts';
 import { hostPlatform } from './oci/platform.ts';
+import { keptConfinement } from './kept-confinement.ts';
 import { openSecurity } from './open-security.ts';
 import { openSession } from './session.ts';
 import { findImage } from './store/find-image.ts';
@@ -70,6 +71,8 @@ export type DeviceArgument = { readonly hostPath: string; readonly path: string 
 /** Runs it and waits for its end. The container, its writes and its anonymous volumes are gone then. */
 export async function runContainer(options: RunOptions, signal: AbortSignal): Promise<{ exitCode: number; signal?: number }> {
   const walls = await openSecurity(options.security ?? {});
+  const kept = await keptConfinement(options.security ?? {});
+  if (kept !== undefined) options.onWarning(kept);
   await using session = await openSession(options.root, signal, { userns: options.userns });
   const { worker } = session;
   const image = await readStoredImage(session.store, await locate(session.store, options, signal));

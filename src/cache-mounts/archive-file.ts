@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BuildError } from '../diagnostics/build-error.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -31,7 +32,8 @@ export class ArchiveFile implements AsyncDisposable {
 
   /** Undefined when there is no such file. */
   static async open(path: string): Promise<ArchiveFile | undefined> {
-    const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    // A pipe in its place keeps nobody waiting.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return undefined;
       throw new BuildError('IMAGE_INVALID', `"${path}" cannot be read: ${cause.message}`, { cause });
     });
@@ -88,6 +90,7 @@ async function membersOf(file: FileHandle, path: string): Promise<ReadonlyMap<st
   const members = new Map<string, Member>();
   const header = Buffer.alloc(block);
   let empty = 0;
+  let count = 0;
   for (let at = 0; empty < 2; ) {
     const { bytesRead } = await file.read(header, 0, block, at);
     // Some writers leave the end out.
@@ -100,7 +103,7 @@ async function membersOf(file: FileHandle, path: string): Promise<ReadonlyMap<st
     }
     empty = 0;
     const size = sizeOf(header);
-    if (size === undefined || members.size > maxMembers) throw new BuildError('IMAGE_INVALID', `"${path}" is no tar of an OCI layout`);
+    if (size === undefined || ++count > maxMembers) throw new BuildError('IMAGE_INVALID', `"${path}" is no tar of an OCI layout`);
     const isFile = header[156] === 0 || header[156] === 0x30;
     if (isFile) members.set(nameOf(header), { offset: at, size });
     at += Math.ceil(size / block) * block;

@@ -28,7 +28,7 @@ const block = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /**
  * What `--ca-certificates` gives: a file, the files `*.crt` and `*.pem` of a directory, or without `source` this machine's bundle, which
- * SSL_CERT_FILE may name. Throws ARG_INVALID where there is no certificate.
+ * SSL_CERT_FILE may name. Throws ARG_INVALID where there is no certificate, and where what SSL_CERT_FILE names cannot be read.
  */
 export async function readCertificates(
   source: string | undefined,
@@ -50,7 +50,8 @@ export async function readCertificates(
 }
 
 async function machineBundle(named: string | undefined): Promise<string> {
-  for (const place of named ? [named, ...places] : places) {
+  if (named) return namedBundle(named);
+  for (const place of places) {
     // What cannot be read is not this machine's bundle; that there is none at all is said by who asks.
     const text = await readSource(place).catch(() => '');
     if (text !== '') return text;
@@ -58,14 +59,23 @@ async function machineBundle(named: string | undefined): Promise<string> {
   return '';
 }
 
-async function readSource(source: string): Promise<string> {
+/** Who names another bundle means that one: steps must not trust others because a file cannot be read. */
+async function namedBundle(path: string): Promise<string> {
+  const text = await readSource(path, `"${path}", which SSL_CERT_FILE names,`);
+  if (text !== '') return text;
+  throw new BuildError('ARG_INVALID', `"${path}", which SSL_CERT_FILE names, holds no certificate`, {
+    hint: 'unset SSL_CERT_FILE, and the usual places of this machine count',
+  });
+}
+
+async function readSource(source: string, what = `"--ca-certificates=${source}"`): Promise<string> {
   try {
     if (!(await stat(source)).isDirectory()) return await readBlocks(source);
     const names = (await readdir(source)).filter((name) => /\.(?:crt|pem)$/.test(name)).toSorted();
     return (await Promise.all(names.map((name) => readBlocks(join(source, name))))).join('');
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new BuildError('ARG_INVALID', `"--ca-certificates=${source}" cannot be read: ${reason}`, { cause: error });
+    throw new BuildError('ARG_INVALID', `${what} cannot be read: ${reason}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { makeCanary } from '../support/canary.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
@@ -116,6 +117,45 @@ for (const mode of modes) {
       });
     }
 
+    // What an image has at the place of its bundle is somebody else's: nothing is written through it, and nobody waits for it.
+    test('a bundle that leads elsewhere, or is none', async () => {
+      await using canary = await makeCanary(installation);
+      const places: readonly (readonly [name: string, script: string])[] = [
+        ['a symlink to the machine', `ln -s ${canary.path}/file ${bundle}`],
+        ['a symlink through /proc', `ln -s /proc/1/root${canary.path}/file ${bundle}`],
+        ['a symlink to a descriptor', `ln -s /proc/self/fd/3 ${bundle}`],
+        ['a symlink to itself', `ln -s ${bundle} ${bundle}`],
+        ['a pipe', `mkfifo ${bundle}`],
+        ['a directory', `mkdir ${bundle}`],
+        ['a device', `mknod ${bundle} c 1 5`],
+        ['a hard link', `echo mine >/mine && ln /mine ${bundle}`],
+        ['300 MB of nothing', `truncate -s 300M ${bundle}`],
+        ['a folder that is a symlink', `rmdir /etc/ssl/certs && ln -s ${canary.path} /etc/ssl/certs`],
+      ];
+      for (const [name, script] of places) {
+        const lines = ['FROM base', `RUN mkdir -p /etc/ssl/certs && ${script}`, 'RUN echo ran', ''];
+        await writeFile(join(context, 'Dockerfile'), lines.join('\n'));
+        const built = await shared.build([`--ca-certificates=${authority}`, ...(await localBase(shared)), context]);
+        await canary.assertUntouched();
+        // Where no node can be made, the first step says so itself.
+        if (name === 'a device' && mode.name === 'rootless') continue;
+        assert.match(`${outputOf(built)}${messageOf(built)}`, /^ran\n$|^[A-Z_]+: /, name);
+        assert.doesNotMatch(messageOf(built), /INTERNAL|WORKER_FAILED/, name);
+      }
+    });
+
+    test('a bundle that a step changes all the time', async () => {
+      await using canary = await makeCanary(installation);
+      const flip = `while :; do ln -sf ${canary.path}/file ${bundle}; rm -f ${bundle}; echo x >${bundle}; done 2>/dev/null`;
+      const lines = ['FROM base', `COPY bundle.crt ${bundle}`, `RUN (${flip}) & sleep 0.3`, ''];
+      await writeFile(join(context, 'Dockerfile'), lines.join('\n'));
+      for (let round = 0; round < 3; round++) {
+        const built = await shared.build(['--no-cache', `--ca-certificates=${authority}`, ...(await localBase(shared)), context]);
+        assert.doesNotMatch(messageOf(built), /INTERNAL|WORKER_FAILED/);
+        await canary.assertUntouched();
+      }
+    });
+
     test('a folder of them, beside a key; and a container that is run', async () => {
       const folder = join(shared.directory, 'authorities');
       await mkdir(folder);
@@ -146,6 +186,25 @@ for (const mode of modes) {
     ]) {
       test(`${name} is refused`, async () => {
         assert.match(messageOf(await build([], [`--ca-certificates${value}`])), want);
+      });
+    }
+
+    // Who names a bundle means that one: no other may take its place in silence.
+    for (const { name, bundle, want } of [
+      { name: 'is not there', bundle: 'none.crt', want: /none\.crt", which SSL_CERT_FILE names, cannot be read: ENOENT/ },
+      { name: 'is a pipe', bundle: 'pipe.crt', want: /which SSL_CERT_FILE names, cannot be read: Error: it is a pipe or a device/ },
+      { name: 'holds nothing', bundle: 'empty.crt', want: /which SSL_CERT_FILE names, holds no certificate/ },
+    ]) {
+      test(`a bundle that SSL_CERT_FILE names and that ${name} is refused`, async () => {
+        const path = join(shared.directory, bundle);
+        if (bundle === 'pipe.crt') await tool('mkfifo', [path]);
+        if (bundle === 'empty.crt') await writeFile(path, '');
+        for (const option of ['--ca-certificates', `--ca-certificates=${authority}`]) {
+          await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY bundle.crt /\n');
+          const ended = await shared.build([option, context], { env: { SSL_CERT_FILE: path } });
+          assert.match(messageOf(ended), /^ARG_INVALID: /);
+          assert.match(messageOf(ended), want);
+        }
       });
     }
 

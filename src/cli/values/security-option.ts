@@ -38,11 +38,11 @@ const readers: Readonly<
     });
   },
   apparmor(value) {
-    if (value === 'unconfined') return {};
+    if (value === 'unconfined') return { appArmor: 'unconfined' };
     throw refuse(`apparmor=${value}`, 'AppArmor', hasAppArmor(), 'apparmor=unconfined');
   },
   label(value) {
-    if (value === 'disable') return {};
+    if (value === 'disable') return { label: 'disable' };
     throw refuse(`label=${value}`, 'SELinux', isThere('/sys/fs/selinux/enforce'), 'label=disable');
   },
 };

@@ -13,8 +13,8 @@ for (const { text, want } of [
   { text: 'no-new-privileges', want: { noNewPrivileges: true } },
   { text: 'no-new-privileges=false', want: { noNewPrivileges: false } },
   { text: 'systempaths=unconfined', want: { systemPaths: 'unconfined' } },
-  { text: 'apparmor=unconfined', want: {} },
-  { text: 'label=disable', want: {} },
+  { text: 'apparmor=unconfined', want: { appArmor: 'unconfined' } },
+  { text: 'label=disable', want: { label: 'disable' } },
 ] as const) {
   test(`--security-opt ${text}`, () => assert.deepEqual(parseSecurityOption(text, caller), want));
 }
