@@ -70,6 +70,22 @@ const attacks: readonly Attack[] = [
     lines: ['RUN echo $HOME'],
     prints: '/\n',
   },
+  {
+    name: '/etc/passwd is what only root of the machine can read',
+    entries: [folder('etc'), link('etc/passwd', '/proc/kmsg')],
+    lines: ['RUN true'],
+    refused: /IMAGE_INVALID: cannot open "\/etc\/passwd" of the image/,
+  },
+  {
+    name: '/etc/group puts root into more groups than there can be',
+    entries: [
+      folder('etc'),
+      file('etc/passwd', 'root:x:0:0::/:\n'),
+      file('etc/group', Array.from({ length: 70_000 }, (_, number) => `g:x:${number}:root\n`).join('')),
+    ],
+    lines: ['RUN id -G'],
+    refused: /IMAGE_INVALID: user "0" is in 70000 groups/,
+  },
   // CVE-2024-40635 and CVE-2026-46680: ids that wrap, and names that look like ids.
   ...['4294967296', '4294967295', '99999999999', 'wrap', 'wrapgroup', '0:4294967296', '-1'].map((user) => ({
     name: `USER ${user}`,
@@ -180,7 +196,7 @@ for (const mode of modes) {
 
     const filled = (text: string): string => text.replaceAll('UP', '../../../../../..').replaceAll('CANARY', canary.path);
 
-    async function build(entries: readonly Entry[], lines: readonly string[]): Promise<Built> {
+    async function build(entries: readonly Entry[], lines: readonly string[], args: readonly string[] = []): Promise<Built> {
       const name = `image${images++}`;
       const own = entries.map((each) => (each.linkname ? { ...each, linkname: filled(each.linkname) } : each));
       registry.images.set(name, await forge([busybox, own]));
@@ -188,7 +204,7 @@ for (const mode of modes) {
       const dockerfile = [`FROM ${base}`, ...lines.map((line) => filled(line).replaceAll('BASE', base)), ''].join('\n');
       const context = await cooper.context(name, { Dockerfile: dockerfile, evil: '' });
       await symlink(canary.path, join(context, 'outside'));
-      return cooper.build(['--secret', `id=s,src=${join(canary.path, 'file')}`, context]);
+      return cooper.build([...args, '--secret', `id=s,src=${join(canary.path, 'file')}`, context]);
     }
 
     for (const { name, entries = [], lines, refused, prints } of attacks) {
@@ -201,6 +217,14 @@ for (const mode of modes) {
         else assert.equal(outputOf(built), prints);
       });
     }
+
+    // Who reads them takes them from the machine's log, or waits for more.
+    test('/etc/passwd is the kernel’s messages', {
+      skip: mode.name === 'root' ? false : 'only root of the machine can read them',
+    }, async () => {
+      const built = await build([folder('etc'), link('etc/passwd', '/proc/kmsg')], ['RUN echo $HOME'], ['--userns', 'host']);
+      assert.equal(outputOf(built), '/\n', messageOf(built));
+    });
 
     test('WORKDIR at any descriptor', async () => {
       // The way there is the same in both modes: rootless a few will do.

@@ -108,6 +108,16 @@ for (const mode of modes) {
       assert.deepEqual(foundIn(cooper.root, traces), []);
     });
 
+    test('a program that has it leaves no core file, also where cores go to a pipe', async () => {
+      const limit = 'sed -n "s/^Max core file size *//p" /proc/self/limits';
+      const built = await build([
+        `${mount} ${limit}`,
+        `RUN --mount=type=secret,id=token,env=TOKEN ${limit}`,
+        `RUN ${limit} | grep -c unlimited`,
+      ]);
+      assert.match(outputOf(built), /^(1 +1 +bytes *\n){2}[01]\n$/);
+    });
+
     const quoted = value.replaceAll('"', '\\"');
     for (const [what, lines, args, place] of [
       ['ENV', [`ENV TOKEN="${quoted}"`], [], /this instruction holds/],

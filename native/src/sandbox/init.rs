@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat};
+use rustix::fs::{FileType, Gid, Mode, Uid, fchown, fstat, fstatfs};
 use rustix::io::Errno;
 use rustix::process::{Signal, fchdir, set_parent_process_death_signal, umask};
 use rustix::termios::isatty;
@@ -22,7 +22,7 @@ use super::chroot;
 use super::emulate;
 use super::notify;
 use super::passed_device;
-use super::root;
+use super::root::{self, PROC_MAGIC, SYSFS_MAGIC};
 use super::seccomp;
 use super::spec::{STDIO, Spec, Stubs};
 use super::target::{self, Root};
@@ -106,7 +106,7 @@ fn prepare(
     passed_device::give_to_user(&root, spec, &user)?;
     enter_directory(&root, &spec.cwd, &user, spec.emulate_ids)?;
     let stubs = std::mem::take(&mut root.stubs);
-    rlimits::set_defaults(&spec.ulimits);
+    rlimits::set_defaults(&spec.ulimits, spec.has_secret);
     // A kernel without keyrings has nothing to hide, and the filter that we are under may refuse them altogether.
     match syscalls::new_session_keyring() {
         Err(error) if spec.chroot && error.raw_os_error() == Some(libc::EPERM) => {}
@@ -183,10 +183,19 @@ fn read_text(root: &Root, path: &str) -> Result<String, Error> {
     let file = match root.open_file(path) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(String::new()),
-        Err(error) => return Err(error).doing(|| format!("open \"{path}\" of the image")),
+        Err(error) => {
+            let error = std::io::Error::from(error);
+            return Err(Error::user(
+                "IMAGE_INVALID",
+                format!("cannot open \"{path}\" of the image: {error}"),
+            ));
+        }
     };
-    let stat = fstat(&file).doing(|| format!("stat \"{path}\" of the image"))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let doing = || format!("stat \"{path}\" of the image");
+    let stat = fstat(&file).doing(doing)?;
+    // Files of the kernel are none of the image's: to read one of them may wait, or take from others what it says (/proc/kmsg).
+    let kernels = [PROC_MAGIC, SYSFS_MAGIC].contains(&(fstatfs(&file).doing(doing)?.f_type as i64));
+    if kernels || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Ok(String::new());
     }
     let mut bytes = Vec::new();

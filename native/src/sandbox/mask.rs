@@ -8,11 +8,13 @@ use rustix::mount::MountAttrFlags;
 
 use crate::error::{Doing, Error};
 
+use crate::tree::host::names;
+
 use super::device::Devices;
 use super::root::{copy, filesystem, set};
 use super::target::{Root, is_directory, place};
 
-const HIDDEN: [&str; 13] = [
+const HIDDEN: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -23,28 +25,21 @@ const HIDDEN: [&str; 13] = [
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/system/cpu/cpu0/thermal_throttle",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
+/// Each processor's folder, and how often it was too warm. The first has that where any has it. Source: moby, `DefaultLinuxSpec`.
+const PROCESSORS: &str = "/sys/devices/system/cpu";
+const THERMAL: &str = "thermal_throttle";
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Covers them with what is ours: our null device over files, an empty directory over directories.
 pub fn mask(root: &Root, devices: &Devices) -> Result<(), Error> {
     for path in HIDDEN {
-        let Some(target) = find(root, path)? else { continue };
-        let doing = || format!("cover \"{path}\"");
-        let cover = if is_directory(target.as_fd())? {
-            filesystem(
-                "tmpfs",
-                &[("size", Some("0")), ("nr_inodes", Some("2")), ("mode", Some("555"))],
-                MountAttrFlags::MOUNT_ATTR_RDONLY,
-            )
-            .doing(doing)?
-        } else {
-            devices.null()?
-        };
-        place(cover.as_fd(), target.as_fd()).doing(doing)?;
+        hide(root, devices, path)?;
+    }
+    if let Some(cover) = hide(root, devices, &format!("{PROCESSORS}/cpu0/{THERMAL}"))? {
+        hide_others(root, &cover)?;
     }
     for path in READ_ONLY {
         let Some(target) = find(root, path)? else { continue };
@@ -54,6 +49,43 @@ pub fn mask(root: &Root, devices: &Devices) -> Result<(), Error> {
         place(same.as_fd(), target.as_fd()).doing(doing)?;
     }
     Ok(())
+}
+
+/// Machines have many processors: all of them get the cover of the first.
+fn hide_others(root: &Root, cover: &OwnedFd) -> Result<(), Error> {
+    let doing = || format!("cover \"{THERMAL}\" of a processor");
+    let folder = root.open_file(PROCESSORS).doing(doing)?;
+    for name in names(&folder).doing(doing)? {
+        let name = String::from_utf8_lossy(&name);
+        if name == "cpu0" || !name.starts_with("cpu") {
+            continue;
+        }
+        if let Some(target) = find(root, &format!("{PROCESSORS}/{name}/{THERMAL}"))? {
+            let same = copy(cover.as_fd(), false).doing(doing)?;
+            place(same.as_fd(), target.as_fd()).doing(doing)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives what covers it, where there is something to hide.
+fn hide(root: &Root, devices: &Devices, path: &str) -> Result<Option<OwnedFd>, Error> {
+    let Some(target) = find(root, path)? else {
+        return Ok(None);
+    };
+    let doing = || format!("cover \"{path}\"");
+    let cover = if is_directory(target.as_fd())? {
+        filesystem(
+            "tmpfs",
+            &[("size", Some("0")), ("nr_inodes", Some("2")), ("mode", Some("555"))],
+            MountAttrFlags::MOUNT_ATTR_RDONLY,
+        )
+        .doing(doing)?
+    } else {
+        devices.null()?
+    };
+    place(cover.as_fd(), target.as_fd()).doing(doing)?;
+    Ok(Some(cover))
 }
 
 /// Not every kernel has all of them.

@@ -49,8 +49,8 @@ use crate::network::Attachment;
 use crate::overlay;
 use crate::owner;
 use crate::protocol::{
-    Empty, Event, Mode, SandboxConnectParams, SandboxParams, SandboxResizeParams, SandboxResult, SandboxSignalParams,
-    Snapshotter, Tty,
+    Empty, Event, Mode, MountType, SandboxConnectParams, SandboxParams, SandboxResizeParams, SandboxResult,
+    SandboxSignalParams, Snapshotter, Tty,
 };
 use crate::session::{Session, Snapshot, SnapshotState};
 use crate::snapshots::{flatten, fuse_marks, root as roots};
@@ -357,6 +357,8 @@ fn spec_of(
             .clone(),
         shm_bytes: params.shm_bytes,
         ulimits: params.ulimits.clone().unwrap_or_default(),
+        has_secret: params.secret_env.iter().flatten().next().is_some()
+            || params.mounts.iter().any(|mount| mount.kind == MountType::Secret),
         terminal: params.tty,
         mounts: mounts
             .list

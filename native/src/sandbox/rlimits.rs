@@ -23,14 +23,18 @@ const DEFAULTS: [(Resource, Option<u64>, Option<u64>); 9] = [
 ];
 
 /// The same on every machine: what the caller has is not inherited, but where raising is refused, what is there stays. What is asked for is left
-/// alone: lowered once, it could not be raised again.
-pub fn set_defaults(asked: &[Ulimit]) {
+/// alone: lowered once, it could not be raised again. One byte of core stops those to pipes as well. Source: the kernel's fs/coredump.c.
+pub fn set_defaults(asked: &[Ulimit], no_core: bool) {
     let is_asked = |other: Resource| asked.iter().any(|ulimit| resource(&ulimit.name) == Some(other));
     for (resource, current, maximum) in DEFAULTS {
+        let (current, maximum) = match resource {
+            Resource::Core if no_core => (Some(1), Some(1)),
+            _ => (current, maximum),
+        };
         if is_asked(resource) || setrlimit(resource, Rlimit { current, maximum }).is_ok() {
             continue;
         }
-        let maximum = getrlimit(resource).maximum;
+        let maximum = least(maximum, getrlimit(resource).maximum);
         // Lowering within one's own limit is always allowed.
         let _ = setrlimit(
             resource,

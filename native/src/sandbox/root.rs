@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
@@ -29,7 +29,7 @@ pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NODEV)
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 pub const PROC_MAGIC: i64 = 0x9fa0;
-const SYSFS_MAGIC: i64 = 0x6265_6572;
+pub const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 /// Makes the root, enters it, and hangs everything into it. Gives it, its null device, open for reading, and its terminal.
 pub fn assemble(
@@ -227,7 +227,7 @@ fn attach_own(root: &mut Root, mount: BorrowedFd<'_>, path: &str) -> Result<(), 
             format!("\"{path}\" is not a directory in the image"),
         ));
     }
-    root.attach(mount, path)
+    root.attach(mount, path, |_| Ok(()))
 }
 
 /// A mount that was asked for. None may hide what keeps the container in.
@@ -237,9 +237,10 @@ fn attach_asked(
     asked: &spec::Mount,
     devices: &device::Devices,
 ) -> Result<(), Error> {
-    if let Ok(target) = root.find(&asked.target) {
-        let magic = rustix::fs::fstatfs(&target).doing(|| "stat a mount target")?.f_type as i64;
-        let (there, dev) = (fstat(&target).doing(|| "stat a mount target")?, devices.stat()?);
+    let dev = devices.stat()?;
+    root.attach(mount, &asked.target, |target| {
+        let magic = fstatfs(target).doing(|| "stat a mount target")?.f_type as i64;
+        let there = fstat(target).doing(|| "stat a mount target")?;
         let is_dev = (there.st_dev, there.st_ino) == (dev.st_dev, dev.st_ino);
         if magic == PROC_MAGIC || magic == SYSFS_MAGIC || is_dev {
             return Err(
@@ -247,6 +248,6 @@ fn attach_asked(
                     .hint("/proc, /sys and /dev belong to the container"),
             );
         }
-    }
-    root.attach(mount, &asked.target)
+        Ok(())
+    })
 }

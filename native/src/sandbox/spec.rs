@@ -44,6 +44,8 @@ pub struct Spec {
     pub cgroups: Vec<Shown>,
     pub shm_bytes: Option<u64>,
     pub ulimits: Vec<Ulimit>,
+    /// It is given a secret, which a core file would have: of such a program there is none.
+    pub has_secret: bool,
     pub terminal: Option<Tty>,
     pub mounts: Vec<Mount>,
     /// System calls that the supervisor answers.

@@ -41,11 +41,17 @@ impl Root {
         openat2(&self.directory, path, PATH_ONLY, Mode::empty(), IN_ROOT)
     }
 
-    /// Hangs a mount at `path`; makes a stub where there is nothing.
-    pub fn attach(&mut self, mount: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
+    /// Hangs a mount at `path`; makes a stub where there is nothing. `check` is shown what is there, once: looked up again it may be something
+    /// else, where others write.
+    pub fn attach(
+        &mut self,
+        mount: BorrowedFd<'_>,
+        path: &str,
+        check: impl Fn(BorrowedFd<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let directory = is_directory(mount)?;
         let target = match self.find(path) {
-            Ok(target) => target,
+            Ok(target) => check(target.as_fd()).map(|()| target)?,
             Err(Errno::NOENT) => self.make_stub(path, directory)?,
             Err(Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
                 return Err(Error::user(

@@ -7,6 +7,9 @@ use crate::error::Error;
 /// Highest id that is accepted, as Docker has it. Above it a 32-bit id would wrap.
 const HIGHEST_ID: u64 = (1 << 31) - 1;
 
+/// Source: the kernel's NGROUPS_MAX.
+const MOST_GROUPS: usize = 65_536;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub uid: u32,
@@ -65,7 +68,14 @@ pub fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, Error> {
     }
     let name = entry.as_ref().map(|line| line.name);
     let member = |line: &GroupLine<'_>| name.is_some_and(|name| line.members.split(',').any(|one| one == name));
-    let groups = group_lines(group).filter(member).map(|line| line.gid).collect();
+    let groups: Vec<_> = group_lines(group).filter(member).map(|line| line.gid).collect();
+    if groups.len() >= MOST_GROUPS {
+        let message = format!(
+            "user \"{user}\" is in {} groups of the image's /etc/group",
+            groups.len()
+        );
+        return Err(Error::user("IMAGE_INVALID", message).hint(format!("no process can be in more than {MOST_GROUPS}")));
+    }
     Ok(User {
         uid,
         gid: entry.map_or(0, |line| line.gid),
