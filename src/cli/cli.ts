@@ -34,7 +34,7 @@ async function dispatch(args: readonly string[], globals: Globals, caller: Calle
   if (options.help || name === 'help') return showHelp(name === 'help' ? rest[0] : name, caller);
   if (name === undefined) {
     const { overview } = await import('./overview.ts');
-    caller.writeMessage(overview());
+    caller.writeMessage(overview(caller));
     return 2;
   }
   return (await load(name)).run(rest, globals, caller);
@@ -45,9 +45,9 @@ const firstFlags = [...globalFlags, { name: 'version', short: 'v', help: 'print 
 async function showHelp(name: string | undefined, caller: Caller): Promise<number> {
   if (name === undefined) {
     const { overview } = await import('./overview.ts');
-    await caller.writeResult(overview());
+    await caller.writeResult(overview(caller));
   } else {
-    await caller.writeResult((await load(name)).help());
+    await caller.writeResult((await load(name)).help(caller));
   }
   return 0;
 }

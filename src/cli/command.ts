@@ -2,7 +2,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import type { Caller } from './caller.ts';
 import type { Flag, Unavailable } from './flag.ts';
 import { type Globals, globalFlags, unavailableGlobals } from './globals.ts';
-import { type Described, renderHelp } from './help.ts';
+import { type Described, renderHelp, widthFor } from './help.ts';
 import { parseFlags } from './parse-flags.ts';
 
 /** A command as its module describes it. */
@@ -28,7 +28,7 @@ export interface CommandTable<Options> {
 export interface Command {
   /** What docs/cli.md is made of. */
   readonly described: Described;
-  readonly help: () => string;
+  readonly help: (caller: Caller) => string;
   /** `globals` are those that stood before the command's name. Gives the exit status. */
   readonly run: (args: readonly string[], globals: Globals, caller: Caller) => Promise<number>;
 }
@@ -36,14 +36,14 @@ export interface Command {
 /** Makes a command of its table. */
 export function defineCommand<Options extends object>(table: CommandTable<Options>): Command {
   const flags: readonly Flag<Options & Globals>[] = [...table.flags, ...globalFlags];
-  const help = (): string => renderHelp(table, globalFlags);
+  const help = (caller: Caller): string => renderHelp(table, globalFlags, widthFor(caller));
   const run = async (args: readonly string[], globals: Globals, caller: Caller): Promise<number> => {
     const command = `cooper ${table.name}`;
     const options = { ...table.defaults(), ...globals };
     const unavailable = [...(table.unavailable ?? []), ...unavailableGlobals];
     const words = parseFlags(args, { command, flags, unavailable, stopAtWord: table.stopAtWord ?? false }, options, caller);
     if (options.help) {
-      await caller.writeResult(help());
+      await caller.writeResult(help(caller));
       return 0;
     }
     checkCount(table, words);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { commands, unavailableCommands } from '../../src/cli/commands.ts';
-import { runCli } from './caller.ts';
+import { recordingCaller, runCli } from './caller.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
@@ -61,6 +61,26 @@ for (const name of Object.keys(commands)) {
       assert.deepEqual(await runCli(args), { status: 0, stdout, stderr: '' });
     }
     for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
+  });
+}
+
+for (const { name, columns, most } of [
+  { name: 'a narrow one', columns: 57, most: 57 },
+  { name: 'a usual one', columns: 80, most: 80 },
+  { name: 'one that is too narrow for the longest options', columns: 10, most: 50 },
+  { name: 'a wide one, where lines stay short enough to be read', columns: 300, most: 100 },
+]) {
+  test(`cli: help fits the terminal, ${name}`, async () => {
+    const size = () => ({ rows: 24, columns });
+    const terminal = { ...recordingCaller().terminal, size };
+    for (const args of [['help'], ['build', '--help'], ['help', 'run']]) {
+      const { stdout } = await runCli(args, { terminal, resultIsTerminal: true });
+      const widest = stdout
+        .replace(/^usage: .*/gm, '')
+        .split('\n')
+        .reduce((longest, line) => (line.length > longest.length ? line : longest));
+      assert.ok(widest.length <= most && (args[0] === 'help' || widest.length > most - 12), `${widest.length}: ${widest}`);
+    }
   });
 }
 
