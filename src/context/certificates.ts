@@ -74,8 +74,8 @@ async function readSource(source: string, what = `"--ca-certificates=${source}"`
     const names = (await readdir(source)).filter((name) => /\.(?:crt|pem)$/.test(name)).toSorted();
     return (await Promise.all(names.map((name) => readBlocks(join(source, name))))).join('');
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new BuildError('ARG_INVALID', `${what} cannot be read: ${reason}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BuildError('ARG_INVALID', `${what} cannot be read: ${code ?? message}`, { cause: error });
   }
 }
 

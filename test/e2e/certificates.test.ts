@@ -186,6 +186,11 @@ for (const mode of modes) {
         value: '=missing.crt',
         want: /^ARG_INVALID: "--ca-certificates=.*\/missing\.crt" cannot be read: ENOENT/,
       },
+      {
+        name: 'what never ends',
+        value: '=/dev/zero',
+        want: /^ARG_INVALID: "--ca-certificates=\/dev\/zero" cannot be read: it is longer than 4194304 bytes$/,
+      },
       { name: 'a file without certificates', value: '=/etc/hostname', want: /^ARG_INVALID: .* holds no certificate$/ },
       { name: 'nothing after the sign', value: '=', want: /"--ca-certificates=" needs a file or a directory/ },
     ]) {

@@ -85,10 +85,7 @@ export const command = defineCommand<PruneFlags>({
       ...(reservedBytes !== undefined && { reservedBytes }),
       ...(maxUsedBytes !== undefined && { maxUsedBytes }),
     };
-    if (!flags.force && !(await agrees(wishes, caller))) {
-      await writeMessage('nothing was deleted\n');
-      return 1;
-    }
+    if (!flags.force && !(await agrees(wishes, caller))) return 1;
     await using session = await openSession(needRoot(flags), signal);
     const { gone, shared } = await pruneStore(session, wishes, signal);
     if (shared) await writeMessage('other commands work with this store: only cache mounts that no step uses were considered\n');
@@ -107,7 +104,7 @@ function parseSize(option: string, text: string): number {
   throw new BuildError('ARG_INVALID', `"${option} ${text}" is no size`, { hint: 'write a number of bytes, or such as 512m or 10g' });
 }
 
-/** Whether the answer to the question is yes: its first line begins with y. */
+/** Whether the answer to the question is yes: its first line begins with y. Tells what any other comes to. */
 async function agrees({ types, ids }: PruneWishes, { input, writeMessage }: Caller): Promise<boolean> {
   const what =
     types.length + ids.length > 0 ? 'everything that fits the filters and' : 'all cache mounts, and all fetched files and layers,';
@@ -117,5 +114,8 @@ async function agrees({ types, ids }: PruneWishes, { input, writeMessage }: Call
     answer += Buffer.from(chunk).toString();
     if (answer.includes('\n') || answer.length > 100) break;
   }
-  return /^\s*y(es)?\s*(\n|$)/i.test(answer);
+  if (/^\s*y(es)?\s*(\n|$)/i.test(answer)) return true;
+  // What was typed ends the line of the question; what is not there does not.
+  await writeMessage(answer === '' ? '\nnobody answers, so nothing was deleted; "--force" does not ask\n' : 'nothing was deleted\n');
+  return false;
 }

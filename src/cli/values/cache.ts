@@ -47,7 +47,8 @@ class CacheArgument {
     this.#text = text;
     this.#usage = `write ${option} type=mounts,ref=REGISTRY/NAME:TAG or ${option} type=mounts,${keys[0]}=FILE.tar`;
     // The short form is the name of an image whose layers are taken.
-    if (!text.includes('=')) throw new BuildError('UNSUPPORTED', `"${option} ${text}" is not there`, { hint: layersHint });
+    if (!text.includes('='))
+      throw new BuildError('UNSUPPORTED', `"${option} ${text}", a cache of layers, is not there`, { hint: layersHint });
     this.#fields = parseFields(text, option);
     this.#checkType();
     for (const key of this.#fields.keys()) {

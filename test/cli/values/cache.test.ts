@@ -49,6 +49,12 @@ for (const [text, code] of refused) {
   });
 }
 
+test('the short form is the name of a cache of layers, which is told', () => {
+  assert.throws(() => parseCacheFrom('user/app:cache', caller), {
+    message: '"--cache-from user/app:cache", a cache of layers, is not there',
+  });
+});
+
 for (const [parse, text] of [
   [parseCacheTo, 'type=mounts,ref=c,dest=c'],
   [parseCacheTo, 'type=mounts,src=c'],
