@@ -78,3 +78,17 @@ test('a symlink in the way of a directory is not followed', async () => {
   await refused(bench, `ADD ${git.address('r')} /`);
   assert.deepEqual(await readdir(outside), []);
 });
+
+// CVE-2026-33748: the directory of a repository that is asked for is a symlink, or lies behind one.
+for (const subdir of ['out', 'out/sub', 'up/sub', 'in/../out']) {
+  test(`the directory "${subdir}" of a repository is refused, as a symlink leads out`, async () => {
+    await using git = await gitServer();
+    await using bench = await makeBench({});
+    await mkdir(join(bench.directory, 'outside/sub'), { recursive: true });
+    await writeFile(join(bench.directory, 'outside/sub/secret'), 'secret\n');
+    await git.create('r');
+    const out = join(bench.directory, 'outside');
+    await git.commit('r', { 'in/f': 'f\n', out: { link: out }, up: { link: `${'../'.repeat(20)}${out}` } });
+    assert.equal((await refused(bench, `ADD ${git.address('r')}#:${subdir} /`)).code, 'GIT_FAILED');
+  });
+}
