@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdir, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { type Cooper, makeCooper, type Running } from '../support/cooper.ts';
@@ -15,6 +17,11 @@ const [root] = modes;
 const forwarding = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
 const address = 'ip address add 192.0.2.10/24 dev eth0';
 const wayOut = 'ip route add default via 192.0.2.1';
+const forwarding6 = 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding';
+const ipv6 = ['ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'];
+/** A question for the A record of `name.test` by TCP, after its length, in printf's words. */
+const question = '\\000\\033\\022\\064\\001\\000\\000\\001\\000\\000\\000\\000\\000\\000\\004name\\004test\\000\\000\\001\\000\\001';
+const resolve = `cat /etc/resolv.conf; nslookup -type=a name.test | grep -c 192.0.2.77; printf '${question}' | nc 10.0.2.3 53 | tail -c4 | od -An -tu1`;
 const dropAll = "nft add table ip wall; nft 'add chain ip wall forward { type filter hook forward priority 0; policy drop; }'";
 /** Has the name `cooper-` and three bytes of the network. */
 const traces = '{ ip -o link; ip route; nft list tables; } | grep cooper- || true';
@@ -89,9 +96,23 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
 
   test('the world is reached by the machine’s address, and names are asked of the machine’s servers', async () => {
     assert.match(await cooper.ok(['doctor']), /^ok +network: one namespace per container, uplink by nftables$/m);
-    const script =
-      'wget -qO- http://203.0.113.5:8080/; nslookup -type=a name.test | grep -c 192.0.2.77; cat /sys/class/net/eth0/mtu /etc/resolv.conf';
-    assert.equal(await outputFrom(`RUN ${script}`), 'web / IPv4 from elsewhere\n1\n1400\nnameserver 192.0.2.1\n');
+    const script = 'wget -qO- http://203.0.113.5:8080/; nslookup -type=a name.test | grep -c 192.0.2.77; cat /etc/resolv.conf';
+    assert.equal(await outputFrom(`RUN ${script}`), 'web / IPv4 from elsewhere\n1\nnameserver 192.0.2.1\n');
+  });
+
+  test('packets are as long as the machine’s way out takes, those to the machine itself as long as they may be', async () => {
+    const running = await staying('long', 1, 'true');
+    const [network] = running.networks as [MachineNetwork];
+    const connect = 'exec 3<>/dev/tcp/203.0.113.5/8080 4<>/dev/tcp/192.0.2.10/8080; ss -Htin | grep -o "advmss:[0-9]*" | sort';
+    // The lengths of the link (1400) and of slirp4netns's advice (65520), less 20 of IPv4, 20 of TCP and 12 of its time stamps.
+    assert.equal(await inside(network, `bash -c '${connect}'`), 'advmss:1348\nadvmss:65468\n');
+    // A datagram is cut before it is sent: had the machine to say that it is too long, the first one would be lost.
+    await using server = await startThere(world, 'small-servers.ts', ['lengths', '203.0.113.5']);
+    assert.ok(server);
+    const ask =
+      'exec 3<>/dev/udp/203.0.113.5/5005; head -c 4000 /dev/zero | dd bs=4000 iflag=fullblock status=none >&3; timeout 5 head -n1 <&3';
+    assert.equal(await inside(network, `bash -c '${ask}'`), '4000\n');
+    await running.stop('SIGTERM');
   });
 
   test('the machine’s addresses are reached, its loopback is not', async () => {
@@ -133,7 +154,71 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
     while ((await inside(machine, traces)) !== '') await setTimeout(50);
   });
 
-  for (const { name, commands, resolvConf, why } of [
+  test('a server that only the machine’s loopback reaches is asked by the uplink’s resolver, by UDP and TCP', async () => {
+    const network = await machineNetworkOf(address, wayOut, forwarding);
+    cleanup.use(await startThere(network, 'small-servers.ts', ['names', '127.0.0.1', '::1']));
+    for (const server of ['127.0.0.1', '::1']) {
+      const other = await on(network, `nameserver ${server}\nsearch example.test\n`);
+      assert.match(await other.ok(['doctor']), /uplink by nftables$/m);
+      const context = await other.context('names', { Dockerfile: `FROM base\nRUN ${resolve}\n` });
+      const built = await other.built(['--no-cache', ...(await localBase(other)), context]);
+      assert.equal(outputOf(built), 'nameserver 10.0.2.3\nsearch example.test\n1\n 192   0   2  77\n', server);
+    }
+  });
+
+  for (const { name, commands, says, from } of [
+    { name: 'does not forward', commands: [], says: 'nftables, with IPv6 by slirp4netns', from: '2001:db8::10' },
+    { name: 'forwards', commands: [forwarding6], says: 'nftables, with IPv6', from: '2001:db8::10' },
+    {
+      name: 'would forward, but for its firewall,',
+      commands: [forwarding6, dropAll.replaceAll('ip wall', 'ip6 wall')],
+      says: 'nftables, with IPv6 by slirp4netns',
+      from: '2001:db8::10',
+    },
+  ]) {
+    test(`IPv6 is there too on a machine that ${name} it`, async () => {
+      const far = await machineNetworkOf('ip link del eth0', 'ip address add 2001:db8:5::5/128 dev lo nodad');
+      const network = await machineNetworkOf(address, wayOut, forwarding, ...ipv6, ...commands, `ip link set nowhere netns ${far.pid}`);
+      await inside(far, 'ip address add 192.0.2.1/24 dev nowhere; ip address add 2001:db8::1/64 dev nowhere nodad; ip link set nowhere up');
+      cleanup.use(await startThere(far, 'small-servers.ts', ['who', '2001:db8:5::5', '192.0.2.1']));
+      const other = await on(network);
+      assert.match(await other.ok(['doctor']), new RegExp(`uplink by ${says}$`, 'm'));
+      const ask = 'wget -qO- "http://[2001:db8:5::5]:8080/"; wget -qO- http://192.0.2.1:8080/';
+      const context = await other.context('six', { Dockerfile: `FROM base\nRUN ${ask}\n` });
+      const built = await other.built(['--no-cache', ...(await localBase(other)), context]);
+      assert.equal(outputOf(built), `${from}\n192.0.2.10\n`);
+    });
+  }
+
+  test('without slirp4netns, where the machine does not forward IPv6, there is none, and doctor says why', async () => {
+    const network = await machineNetworkOf(address, wayOut, forwarding, ...ipv6);
+    const other = await on(network);
+    const bin = join(other.directory, 'bin');
+    await mkdir(bin);
+    const words = [
+      'nsenter',
+      'unshare',
+      'sh',
+      'mount',
+      'mkdir',
+      'dirname',
+      'readlink',
+      'cp',
+      'touch',
+      'grep',
+      'uname',
+      'ldd',
+      'tar',
+      'env',
+    ];
+    const found = await Promise.all(words.map((word) => tool('sh', ['-c', `command -v ${word}`])));
+    await Promise.all(found.map((path) => symlink(path.trim(), join(bin, basename(path.trim())))));
+    await symlink(process.execPath, join(bin, 'node'));
+    const said = await other.ok(['doctor'], { env: { PATH: bin } });
+    assert.match(said, /uplink by nftables, without IPv6: "slirp4netns" is not installed$/m);
+  });
+
+  for (const { name, commands, why } of [
     { name: 'which forwards nothing', commands: [address, wayOut], why: /does not forward packets/ },
     { name: 'whose firewall drops', commands: [address, wayOut, forwarding, dropAll], why: /a firewall drops what this machine forwards/ },
     {
@@ -142,15 +227,9 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
       why: /a firewall drops what this machine forwards/,
     },
     { name: 'without a way out', commands: [address, forwarding], why: /no default route/ },
-    {
-      name: 'with IPv6',
-      commands: [address, wayOut, forwarding, 'ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'],
-      why: /IPv6/,
-    },
-    { name: 'with its own resolver', commands: [address, wayOut, forwarding], resolvConf: 'nameserver 127.0.0.1\n', why: /loopback/ },
   ]) {
     test(`on a machine ${name} it is slirp4netns, and doctor says why`, async () => {
-      const other = await on(await machineNetworkOf(...commands), resolvConf);
+      const other = await on(await machineNetworkOf(...commands));
       const said = /^ok +network: .*uplink by slirp4netns.*; not by nftables: (.*)$/m.exec(await other.ok(['doctor']));
       assert.match(said?.[1] ?? '', why);
     });

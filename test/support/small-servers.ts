@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 
-// Servers for a network namespace of a test: `node small-servers.ts names|web|proxy ADDRESS...`, or `tls FILE ADDRESS` with a file of the
+// Servers for a network namespace of a test: `node small-servers.ts names|web|who|proxy|lengths ADDRESS...`, or `tls FILE ADDRESS` with a file of the
 // server's certificate and key. Each says `ready` when it listens.
 
 const [kind = '', ...rest] = process.argv.slice(2);
@@ -37,6 +37,17 @@ async function answerNames(address: string): Promise<void> {
 const say: RequestListener = ({ url, socket }, response) =>
   response.end(`${kind} ${url} ${socket.remoteFamily}${socket.remoteAddress === socket.localAddress ? '' : ' from elsewhere'}\n`);
 
+/** Says the address of who asks. */
+const sayWho: RequestListener = ({ socket }, response) => response.end(`${socket.remoteAddress}\n`);
+
+/** Answers a datagram by its length. */
+async function answerLengths(address: string): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.on('message', ({ length }, { port, address: from }) => socket.send(`${length}\n`, port, from));
+  socket.bind(5005, address);
+  await once(socket, 'listening');
+}
+
 async function listen(server: Server, port: number, address: string): Promise<void> {
   server.listen(port, address);
   await once(server, 'listening');
@@ -45,6 +56,8 @@ async function listen(server: Server, port: number, address: string): Promise<vo
 for (const address of rest) {
   if (kind === 'tls') await listen(createTlsServer({ cert: identity, key: identity }, say), 8443, address);
   else if (kind === 'names') await answerNames(address);
+  else if (kind === 'lengths') await answerLengths(address);
+  else if (kind === 'who') await listen(createHttpServer(sayWho), 8080, address);
   else await listen(createHttpServer(say), kind === 'proxy' ? 3128 : 8080, address);
 }
 process.stdout.write('ready\n');

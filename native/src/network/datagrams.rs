@@ -1,17 +1,16 @@
-//! Published ports of UDP: one socket on the machine, and for each client one in the container's network, so that answers find their way back.
+//! Relays of UDP: one socket outside, and for each of its clients one in the target's network, so that answers find their way back.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::namespace;
+use super::relay::Target;
 
-/// A client that has been silent for so long is forgotten. Source: the kernel's nf_conntrack_udp_timeout_stream, halved.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest silent one goes when there are more.
 const MOST_CLIENTS: usize = 1024;
 const TICK: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -22,9 +21,9 @@ struct Client {
     last: Instant,
 }
 
-/// Passes datagrams on until `stop` is readable. The thread that calls this stays in the container's network.
-pub fn forward(outside: &UdpSocket, stop: &OwnedFd, target: SocketAddr, namespace: &OwnedFd) -> io::Result<()> {
-    namespace::enter(namespace.as_fd()).map_err(|error| io::Error::other(error.to_string()))?;
+/// Passes datagrams on until `stop` is readable. The thread that calls this stays in the target's network.
+pub fn forward(outside: &UdpSocket, stop: &OwnedFd, target: &Target) -> io::Result<()> {
+    namespace::enter(target.namespace.as_fd()).map_err(|error| io::Error::other(error.to_string()))?;
     let mut clients: HashMap<SocketAddr, Client> = HashMap::new();
     let mut buffer = vec![0; MOST_BYTES];
     loop {
@@ -49,9 +48,9 @@ pub fn forward(outside: &UdpSocket, stop: &OwnedFd, target: SocketAddr, namespac
             }
         }
         if ready[1] {
-            take(outside, &mut clients, target, &mut buffer);
+            take(outside, &mut clients, target.address, &mut buffer);
         }
-        clients.retain(|_, client| client.last.elapsed() < PATIENCE);
+        clients.retain(|_, client| client.last.elapsed() < target.patience);
     }
 }
 
@@ -72,7 +71,10 @@ fn take(outside: &UdpSocket, clients: &mut HashMap<SocketAddr, Client>, target: 
 }
 
 fn connect(target: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let socket = match target {
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
+    };
     socket.connect(target)?;
     socket.set_nonblocking(true)?;
     Ok(socket)

@@ -1,7 +1,8 @@
-//! Addresses of the uplink's network. slirp4netns has .2 of it for the gateway and .3 for its resolver, in IPv6 too.
+//! Addresses of the uplink's network: .2 of it is the gateway and .3 the resolver, as slirp4netns has it, in IPv6 too.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Networks to choose from, /24 each: slirp4netns's own, then some that are seldom used.
 const CANDIDATES: [[u8; 3]; 6] = [
@@ -14,16 +15,29 @@ const CANDIDATES: [[u8; 3]; 6] = [
 ];
 pub const PREFIX: u8 = 24;
 pub const PREFIX6: u8 = 64;
+/// The only network that slirp4netns has for IPv6.
+pub const OF_SLIRP: Prefix6 = [0xfd, 0, 0, 0, 0, 0, 0, 0];
+/// What slirp4netns has for IPv4 where it is there for IPv6 alone: a network that no machine has a route to. Source: RFC 6890, table 7.
+pub const UNUSED: &str = "192.0.0.0/24";
+/// More of them are reached by the default route, as any other.
+const MOST_ADDRESSES: usize = 32;
 
 /// Flags of a route. Source: the kernel's route.h and ipv6_route.h.
 const RTF_UP: u32 = 1;
 const RTF_REJECT: u32 = 0x200;
 
+/// The first half of addresses of IPv6.
+pub type Prefix6 = [u8; 8];
+/// The address of an interface on its link.
+pub type Station = [u8; 6];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub network: [u8; 3],
-    /// Whether the machine can reach anybody by IPv6.
-    pub ipv6: bool,
+    /// `None` where the machine can reach nobody by IPv6.
+    pub network6: Option<Prefix6>,
+    /// Whether the resolver is ours (names.rs), which asks any server, rather than slirp4netns's, which asks one of its own family.
+    pub own_resolver: bool,
 }
 
 impl Layout {
@@ -32,14 +46,14 @@ impl Layout {
     pub fn choose() -> Self {
         Self {
             network: free_networks(&read("route")).next().unwrap_or(CANDIDATES[0]),
-            ipv6: has_default_route6(&read("ipv6_route")),
+            network6: default_interface6().map(|_| OF_SLIRP),
+            own_resolver: false,
         }
     }
 
-    /// Networks of IPv4 alone for builders side by side, to none of which the machine has a route.
-    pub fn free() -> impl Iterator<Item = Self> {
-        let networks = free_networks(&read("route"));
-        networks.map(|network| Self { network, ipv6: false })
+    /// Networks for builders side by side, to none of which the machine has a route.
+    pub fn free() -> impl Iterator<Item = [u8; 3]> {
+        free_networks(&read("route"))
     }
 
     /// As `10.0.2.0/24`.
@@ -52,10 +66,16 @@ impl Layout {
         Ipv4Addr::new(a, b, c, number)
     }
 
-    /// Of the only network that slirp4netns has for IPv6; `None` where the machine has none.
     pub fn address6(&self, number: u8) -> Option<Ipv6Addr> {
-        self.ipv6
-            .then(|| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(number)))
+        let last = [0, 0, 0, 0, 0, 0, 0, number];
+        let address = |prefix: Prefix6| <[u8; 16]>::try_from([prefix, last].concat()).ok();
+        self.network6.and_then(address).map(Ipv6Addr::from)
+    }
+
+    /// Where such an address is on the link.
+    pub fn station(&self, number: u8) -> Station {
+        let [a, b, c] = self.network;
+        [0x02, 0xc0, a, b, c, number]
     }
 
     pub fn gateway(&self) -> Ipv4Addr {
@@ -75,9 +95,26 @@ impl Layout {
     }
 }
 
+/// A network of IPv6 as seldom as one can be, for those who have a network of IPv4 to themselves.
+pub fn own_prefix6([a, b, c]: [u8; 3]) -> Prefix6 {
+    [0xfd, 0xc0, 0x0e, a, b, c, 0, 0]
+}
+
 /// The interface by which the machine reaches the world.
 pub fn default_interface() -> Option<String> {
     way_out(&read("route"))
+}
+
+/// The same of IPv6.
+pub fn default_interface6() -> Option<String> {
+    way_out6(&read("ipv6_route"))
+}
+
+/// Where the machine itself is reached from outside.
+pub fn own_addresses() -> Vec<IpAddr> {
+    let addresses = own4(&read("fib_trie")).into_iter().map(IpAddr::from);
+    let addresses6 = own6(&read("if_inet6")).into_iter().map(IpAddr::from);
+    addresses.chain(addresses6).take(MOST_ADDRESSES).collect()
 }
 
 fn read(name: &str) -> String {
@@ -121,16 +158,45 @@ fn route(line: &str) -> Option<(u32, u32)> {
 }
 
 /// `routes`: as /proc/net/ipv6_route has them.
-fn has_default_route6(routes: &str) -> bool {
-    routes.lines().any(|line| {
+fn way_out6(routes: &str) -> Option<String> {
+    let default = |line: &str| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let [to, length, .., flags, device] = fields[..] else {
-            return false;
+        let [to, length, .., metric, _, _, flags, device] = fields[..] else {
+            return None;
         };
         let flags = u32::from_str_radix(flags, 16).unwrap_or(RTF_REJECT);
-        let usable = flags & RTF_UP != 0 && flags & RTF_REJECT == 0 && device != "lo";
-        length == "00" && to.bytes().all(|byte| byte == b'0') && usable
-    })
+        let usable = flags & (RTF_UP | RTF_REJECT) == RTF_UP && device != "lo";
+        let to_all = length == "00" && to.bytes().all(|byte| byte == b'0');
+        let metric = u32::from_str_radix(metric, 16).ok()?;
+        (to_all && usable).then(|| (metric, device.to_owned()))
+    };
+    let found = routes.lines().filter_map(default);
+    found.min_by_key(|(metric, _)| *metric).map(|(_, device)| device)
+}
+
+/// `routes`: as /proc/net/fib_trie has them, where what is said of an address follows it on lines of their own.
+fn own4(routes: &str) -> BTreeSet<Ipv4Addr> {
+    let mut address = None;
+    let mut own = BTreeSet::new();
+    for line in routes.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("|-- ") {
+            address = text.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL" {
+            own.extend(address.filter(|address| !address.is_loopback()));
+        }
+    }
+    own
+}
+
+/// `addresses`: as /proc/net/if_inet6 has them. Those of a link or a host alone are left out.
+fn own6(addresses: &str) -> BTreeSet<Ipv6Addr> {
+    let global = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (address, scope) = (fields.next()?, fields.nth(2)?);
+        let address = u128::from_str_radix(address, 16).ok()?;
+        (scope == "00").then(|| Ipv6Addr::from(address))
+    };
+    addresses.lines().filter_map(global).collect()
 }
 
 #[cfg(test)]
@@ -139,7 +205,11 @@ mod tests {
 
     impl Layout {
         pub fn of(network: [u8; 3], ipv6: bool) -> Self {
-            Self { network, ipv6 }
+            Self {
+                network,
+                network6: ipv6.then_some(OF_SLIRP),
+                own_resolver: false,
+            }
         }
     }
 
@@ -193,18 +263,37 @@ mod tests {
     #[test]
     fn ipv6_is_there_with_a_default_route_that_leads_somewhere() {
         let zero = "0".repeat(32);
-        let line = |to: &str, length: &str, flags: &str, device: &str| {
-            format!("{to} {length} {zero} 00 {zero} 00000400 00000001 00000000 {flags} {device:>8}\n")
+        let line = |to: &str, length: &str, metric: &str, flags: &str, device: &str| {
+            format!("{to} {length} {zero} 00 {zero} {metric} 00000001 00000000 {flags} {device:>8}\n")
         };
         let ula = format!("fd{}", &zero[2..]);
+        let wired = line(&zero, "00", "00000400", "00000003", "eth0");
         for (routes, want) in [
-            (line(&zero, "00", "00000003", "eth0"), true),
+            (wired.clone(), Some("eth0")),
+            (
+                line(&zero, "00", "00000500", "00000003", "wlan0") + &wired,
+                Some("eth0"),
+            ),
             // What every kernel with IPv6 has: unreachable, by lo.
-            (line(&zero, "00", "00200200", "lo"), false),
-            (line(&ula, "40", "00000001", "eth0"), false),
-            (String::new(), false),
+            (line(&zero, "00", "00000400", "00200200", "lo"), None),
+            (line(&ula, "40", "00000400", "00000001", "eth0"), None),
+            (String::new(), None),
         ] {
-            assert_eq!(has_default_route6(&routes), want, "{routes}");
+            assert_eq!(way_out6(&routes).as_deref(), want, "{routes}");
         }
+    }
+
+    #[test]
+    fn addresses_of_the_machine_are_those_that_it_is_reached_by() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     +-- 192.0.2.0/24 2 0 2\n        \
+                    |-- 192.0.2.0\n           /24 link UNICAST\n        |-- 192.0.2.10\n           /32 host LOCAL\n     \
+                    |-- 127.0.0.1\n        /32 host LOCAL\n        |-- 192.0.2.255\n           /32 link BROADCAST\nLocal:\n        \
+                    |-- 192.0.2.10\n           /32 host LOCAL\n";
+        assert_eq!(own4(trie), BTreeSet::from([Ipv4Addr::new(192, 0, 2, 10)]));
+        let list = "00000000000000000000000000000001 01 80 10 80       lo\n20010db8000000000000000000000010 04 40 00 82     eth0\n\
+                    fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n";
+        let want = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
+        assert_eq!(own6(list), BTreeSet::from([want]));
+        assert!(own4("|-- x\n/32 host LOCAL\n").is_empty() && own6("x\n").is_empty());
     }
 }

@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 pub const REQUEST: u16 = 1;
 pub const ACK: u16 = 4;
+pub const REPLACE: u16 = 0x100;
 pub const EXCLUSIVE: u16 = 0x200;
 pub const CREATE: u16 = 0x400;
 pub const DUMP: u16 = 0x300;

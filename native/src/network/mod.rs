@@ -1,15 +1,20 @@
 //! Networks of containers. Each has a namespace of its own, joined to the worker's one uplink (uplink.rs); where there is no uplink it is the
 //! machine's.
 
+mod beside;
 mod datagrams;
+mod guard;
 mod layout;
 mod masquerade;
+mod member;
 mod message;
+mod names;
 mod namespace;
 mod netlink;
 mod nftables;
 mod ports;
 mod proxy;
+mod relay;
 mod resolver;
 mod rule;
 mod slirp;
@@ -24,8 +29,9 @@ use crate::error::Error;
 use crate::protocol::{Network as Wanted, SandboxParams, WorkerError};
 use crate::sandbox::keeper::Keeper;
 
+use member::Member;
 use ports::Forwarders;
-use uplink::{Member, Uplink};
+use uplink::Uplink;
 
 /// The uplink of this session, made when the first container wants it.
 #[derive(Default)]

@@ -109,6 +109,12 @@ pub fn set(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
+/// Whether this thread's network namespace passes on no packet of IPv4.
+pub fn forwards_nothing() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward");
+    setting.is_ok_and(|value| value.trim() == "0")
+}
+
 fn write_to(directory: BorrowedFd<'_>, path: &str, value: &str) -> rustix::io::Result<()> {
     let file = openat(directory, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(file, value.as_bytes()).map(drop)

@@ -1,6 +1,6 @@
 //! The few messages of rtnetlink that a container's network takes. Source: rtnetlink(7), the kernel's if_link.h.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -8,6 +8,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 use crate::error::{Doing, Error};
 
+use super::layout::Station;
 use super::message::{self, ACK, Message};
 
 const RTM_NEWLINK: u16 = 16;
@@ -19,6 +20,7 @@ const NEW: u16 = message::CREATE | message::EXCLUSIVE | ACK;
 
 const IFF_UP: u32 = 1;
 const AF_INET: u8 = 2;
+const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
 const IFA_F_NODAD: u8 = 2;
 const IFLA_ADDRESS: u16 = 1;
@@ -31,17 +33,21 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_LEARNING: u16 = 8;
+const IFLA_BRPORT_UNICAST_FLOOD: u16 = 9;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
+const NUD_NOARP: u16 = 0x40;
 const NUD_PERMANENT: u16 = 0x80;
+const NTF_MASTER: u8 = 4;
+const RTA_DST: u16 = 1;
 const RTA_GATEWAY: u16 = 5;
-
-/// The address of an interface on its link.
-pub type Station = [u8; 6];
+const RTA_METRICS: u16 = 8;
+const RTAX_MTU: u16 = 2;
 
 /// Index of `lo` in every network namespace.
 pub const LOOPBACK: u32 = 1;
@@ -67,21 +73,17 @@ impl Netlink {
         self.ask(message).doing(|| "make a bridge")
     }
 
-    /// A pair: `name` here, `peer` in another namespace.
-    pub fn add_pair(&self, name: &str, peer: &str, namespace: BorrowedFd<'_>, mtu: u32) -> Result<(), Error> {
-        self.ask(pair(name, peer, namespace.as_raw_fd(), mtu))
-            .doing(|| "make a pair of interfaces")
-    }
-
-    /// The same, whose end here has an address of its own: nobody who sees new interfaces (udev) gives it another.
-    pub fn add_named_pair(
+    /// A pair: `name` here, `peer` in another namespace. This end has an address that we choose: nobody who sees new interfaces (udev) gives
+    /// it another.
+    pub fn add_pair(
         &self,
         (name, station): (&str, Station),
         peer: &str,
         namespace: BorrowedFd<'_>,
         mtu: u32,
-    ) -> rustix::io::Result<()> {
+    ) -> Result<(), Error> {
         self.ask(pair(name, peer, namespace.as_raw_fd(), mtu).bytes(IFLA_ADDRESS, &station))
+            .doing(|| "make a pair of interfaces")
     }
 
     /// Makes an interface a port of a bridge, and brings it up.
@@ -91,7 +93,8 @@ impl Netlink {
             .doing(|| "add a port to the bridge")
     }
 
-    /// A port that reaches only those that are not isolated: the uplink, but no other container.
+    /// A port that reaches only those that are not isolated: the uplink, but no other container. What comes by it says nothing of who is behind
+    /// it, and what is for somebody unknown does not go out by it.
     pub fn isolate_port(&self, index: u32) -> Result<(), Error> {
         let message = Message::new(RTM_NEWLINK, ACK)
             .link(index, 0)
@@ -99,7 +102,10 @@ impl Netlink {
                 message
                     .text(IFLA_INFO_SLAVE_KIND, "bridge")
                     .nested(IFLA_INFO_SLAVE_DATA, |message| {
-                        message.bytes(IFLA_BRPORT_ISOLATED, &[1])
+                        message
+                            .bytes(IFLA_BRPORT_LEARNING, &[0])
+                            .bytes(IFLA_BRPORT_UNICAST_FLOOD, &[0])
+                            .bytes(IFLA_BRPORT_ISOLATED, &[1])
                     })
             });
         self.ask(message).doing(|| "isolate a port of the bridge")
@@ -110,24 +116,24 @@ impl Netlink {
             .doing(|| format!("add address {address}"))
     }
 
-    /// Says where an address is, so that nobody has to be asked.
-    pub fn add_neighbour(&self, index: u32, address: Ipv4Addr, station: Station) -> Result<(), Error> {
-        // struct ndmsg.
-        let message = Message::new(RTM_NEWNEIGH, NEW)
-            .plain(&[AF_INET, 0, 0, 0])
-            .plain(&index.to_ne_bytes())
-            .plain(&NUD_PERMANENT.to_ne_bytes())
-            .plain(&[0, 0]);
-        self.ask(message.bytes(NDA_DST, &address.octets()).bytes(NDA_LLADDR, &station))
+    /// Says where an address is, so that nobody has to be asked, and nobody believed.
+    pub fn set_neighbour(&self, index: u32, address: IpAddr, station: Station) -> Result<(), Error> {
+        let (family, octets) = family(address);
+        let message = neighbour(family, index, NUD_PERMANENT, 0).bytes(NDA_DST, &octets);
+        self.ask(message.bytes(NDA_LLADDR, &station))
             .doing(|| format!("say where {address} is"))
     }
 
-    pub fn add_default_route(&self, gateway: IpAddr) -> Result<(), Error> {
-        let (family, octets) = family(gateway);
-        // struct rtmsg: to everywhere, table main, by an administrator, universal, unicast.
-        let message = Message::new(RTM_NEWROUTE, NEW).plain(&[family, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
-        self.ask(message.bytes(RTA_GATEWAY, &octets))
-            .doing(|| format!("add a route by {gateway}"))
+    /// Says to a bridge behind which port somebody is.
+    pub fn set_station(&self, port: u32, station: Station) -> Result<(), Error> {
+        let message = neighbour(AF_BRIDGE, port, NUD_NOARP, NTF_MASTER);
+        self.ask(message.bytes(NDA_LLADDR, &station))
+            .doing(|| "say who is behind a port of the bridge")
+    }
+
+    pub fn add_route(&self, route: &Route) -> Result<(), Error> {
+        self.ask(route.message())
+            .doing(|| format!("add a route by {}", route.gateway))
     }
 
     /// The index of an interface, `None` when there is none of that name.
@@ -173,6 +179,40 @@ impl Netlink {
             Some(errno) => Err(errno),
         }
     }
+}
+
+/// A way by a gateway: to one address, or to everybody.
+pub struct Route {
+    pub to: Option<IpAddr>,
+    pub gateway: IpAddr,
+    /// How long packets on it may be, where that is less than the interface says.
+    pub mtu: Option<u32>,
+}
+
+impl Route {
+    fn message(&self) -> Message {
+        let (family, gateway) = family(self.gateway);
+        let to = self.to.map(|to| self::family(to).1).unwrap_or_default();
+        let prefix = (to.len() * 8) as u8;
+        // struct rtmsg: table main, by an administrator, universal, unicast.
+        let mut message = Message::new(RTM_NEWROUTE, NEW).plain(&[family, prefix, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
+        if !to.is_empty() {
+            message = message.bytes(RTA_DST, &to);
+        }
+        if let Some(mtu) = self.mtu {
+            message = message.nested(RTA_METRICS, |message| message.number(RTAX_MTU, mtu));
+        }
+        message.bytes(RTA_GATEWAY, &gateway)
+    }
+}
+
+/// `struct ndmsg`. What was said before of the same address is forgotten.
+fn neighbour(family: u8, index: u32, state: u16, flags: u8) -> Message {
+    Message::new(RTM_NEWNEIGH, message::CREATE | message::REPLACE | ACK)
+        .plain(&[family, 0, 0, 0])
+        .plain(&index.to_ne_bytes())
+        .plain(&state.to_ne_bytes())
+        .plain(&[flags, 0])
 }
 
 fn number(bytes: Option<&[u8]>) -> Option<u32> {
@@ -231,6 +271,36 @@ mod tests {
             8, 0, 1, 0, 10, 0, 2, 15, // IFA_ADDRESS
         ];
         assert_eq!(address_message(2, IpAddr::from([10, 0, 2, 15]), 24).finish(), want);
+    }
+
+    /// As strace shows what `ip route add 192.0.2.1 via 10.0.2.2 mtu 1400 proto static`, and the same of `default`, send, without sequence number.
+    #[test]
+    fn a_route_has_the_bytes_that_ip_sends() {
+        let gateway = IpAddr::from([10, 0, 2, 2]);
+        let default = Route {
+            to: None,
+            gateway,
+            mtu: None,
+        };
+        let want = [
+            36, 0, 0, 0, 24, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr
+            2, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0, // rtmsg
+            8, 0, 5, 0, 10, 0, 2, 2, // RTA_GATEWAY
+        ];
+        assert_eq!(default.message().finish(), want);
+        let one = Route {
+            to: Some(IpAddr::from([192, 0, 2, 1])),
+            gateway,
+            mtu: Some(1400),
+        };
+        let want = [
+            56, 0, 0, 0, 24, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr
+            2, 32, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0, // rtmsg
+            8, 0, 1, 0, 192, 0, 2, 1, // RTA_DST
+            12, 0, 8, 0, 8, 0, 2, 0, 120, 5, 0, 0, // RTA_METRICS: RTAX_MTU
+            8, 0, 5, 0, 10, 0, 2, 2, // RTA_GATEWAY
+        ];
+        assert_eq!(one.message().finish(), want);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The few messages of nf_tables that the uplink takes: one table, its chains and rules, made at once, and what its rules counted.
+//! The few messages of nf_tables that the uplink takes: one table, its sets, chains and rules, made at once, what its rules counted, and what
+//! its sets hold.
 //! Source: the kernel's nf_tables.h and nfnetlink.h.
 
 use std::os::fd::OwnedFd;
@@ -16,10 +17,12 @@ const NEW_TABLE: u16 = NFTABLES << 8;
 const NEW_CHAIN: u16 = NFTABLES << 8 | 3;
 const NEW_RULE: u16 = NFTABLES << 8 | 6;
 const GET_RULE: u16 = NFTABLES << 8 | 7;
+const NEW_SET: u16 = NFTABLES << 8 | 9;
+const NEW_ELEMENTS: u16 = NFTABLES << 8 | 12;
+const DELETE_ELEMENTS: u16 = NFTABLES << 8 | 14;
 const APPEND: u16 = 0x800;
 
 const UNSPECIFIED: u8 = 0;
-const IPV4: u8 = 2;
 
 const TABLE_NAME: u16 = 1;
 const TABLE_FLAGS: u16 = 2;
@@ -34,6 +37,24 @@ const HOOK_PRIORITY: u16 = 2;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
+const SET_TABLE: u16 = 1;
+const SET_NAME: u16 = 2;
+const SET_KEY_LENGTH: u16 = 5;
+const SET_NUMBER: u16 = 10;
+const ELEMENTS_TABLE: u16 = 1;
+const ELEMENTS_SET: u16 = 2;
+const ELEMENTS: u16 = 3;
+const ELEMENT: u16 = 1;
+const ELEMENT_KEY: u16 = 1;
+const VALUE: u16 = 1;
+
+/// Whose packets a table sees. Source: netfilter.h.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Ip4 = 2,
+    Bridge = 7,
+    Ip6 = 10,
+}
 
 /// Where packets meet a chain. Source: netfilter.h.
 #[derive(Clone, Copy)]
@@ -52,49 +73,121 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
+/// Keys of one length.
+pub struct Set {
+    pub name: &'static str,
+    pub key_length: u32,
+}
+
 /// A table that is there as long as this value, or its process.
 pub struct Table {
     socket: OwnedFd,
+    family: u8,
     name: String,
 }
 
 impl Table {
     /// All of it or nothing. `EXIST` where somebody has a table of that name.
-    pub fn make(name: &str, chains: Vec<Chain>) -> rustix::io::Result<Self> {
+    pub fn make(family: Family, name: &str, sets: &[Set], chains: Vec<Chain>) -> rustix::io::Result<Self> {
         let kind = Some(netlink::NETFILTER);
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, kind)?;
-        let table = Message::new(NEW_TABLE, CREATE | EXCLUSIVE)
-            .plain(&header(IPV4, 0))
-            .text(TABLE_NAME, name)
-            .big_number(TABLE_FLAGS, OWNER);
+        let table = Self {
+            socket,
+            family: family as u8,
+            name: name.to_owned(),
+        };
         let mut batch = vec![
-            Message::new(BATCH_BEGIN, 0).plain(&header(UNSPECIFIED, NFTABLES)),
-            table,
+            table
+                .message(NEW_TABLE, CREATE | EXCLUSIVE)
+                .text(TABLE_NAME, name)
+                .big_number(TABLE_FLAGS, OWNER),
         ];
+        batch.extend(sets.iter().zip(1..).map(|(set, number)| table.set(set, number)));
         for chain in chains {
-            batch.push(chain_message(name, &chain));
+            batch.push(table.chain(&chain));
             let rules = chain.rules.into_iter();
-            batch.extend(rules.map(|rule| rule_message(name, chain.name, rule)));
+            batch.extend(rules.map(|rule| table.rule(chain.name, rule)));
         }
+        table.commit(batch)?;
+        Ok(table)
+    }
+
+    /// Adds keys to sets, or takes them out.
+    pub fn add(&self, keys: &[(&str, Vec<u8>)]) -> rustix::io::Result<()> {
+        self.change(NEW_ELEMENTS, keys)
+    }
+
+    pub fn remove(&self, keys: &[(&str, Vec<u8>)]) -> rustix::io::Result<()> {
+        self.change(DELETE_ELEMENTS, keys)
+    }
+
+    fn change(&self, kind: u16, keys: &[(&str, Vec<u8>)]) -> rustix::io::Result<()> {
+        let elements = |(set, key): &(&str, Vec<u8>)| {
+            let message = self.message(kind, if kind == NEW_ELEMENTS { CREATE } else { 0 });
+            let message = message.text(ELEMENTS_TABLE, &self.name).text(ELEMENTS_SET, set);
+            message.nested(ELEMENTS, |message| {
+                message.nested(ELEMENT, |message| {
+                    message.nested(ELEMENT_KEY, |message| message.bytes(VALUE, key))
+                })
+            })
+        };
+        self.commit(keys.iter().map(elements).collect())
+    }
+
+    /// Sends a batch, and waits for what became of it.
+    fn commit(&self, mut batch: Vec<Message>) -> rustix::io::Result<()> {
         if let Some(last) = batch.pop() {
             batch.push(last.flags(ACK));
         }
         let count = batch.len() as u32;
-        batch.push(Message::new(BATCH_END, 0).plain(&header(UNSPECIFIED, NFTABLES)));
-        let numbered = batch.into_iter().zip(0..);
-        let bytes: Vec<u8> = numbered
+        let border = |kind| Message::new(kind, 0).plain(&header(UNSPECIFIED, NFTABLES));
+        let all = [border(BATCH_BEGIN)]
+            .into_iter()
+            .chain(batch)
+            .chain([border(BATCH_END)]);
+        let bytes: Vec<u8> = all
+            .zip(0..)
             .flat_map(|(message, number)| message.numbered(number))
             .collect();
-        send(&socket, &bytes, SendFlags::empty())?;
-        verdict(&socket, count - 1)?;
-        let name = name.to_owned();
-        Ok(Self { socket, name })
+        send(&self.socket, &bytes, SendFlags::empty())?;
+        verdict(&self.socket, count)
+    }
+
+    fn message(&self, kind: u16, flags: u16) -> Message {
+        Message::new(kind, flags).plain(&header(self.family, 0))
+    }
+
+    fn set(&self, set: &Set, number: u32) -> Message {
+        self.message(NEW_SET, CREATE)
+            .text(SET_TABLE, &self.name)
+            .text(SET_NAME, set.name)
+            .big_number(SET_KEY_LENGTH, set.key_length)
+            .big_number(SET_NUMBER, number)
+    }
+
+    fn chain(&self, chain: &Chain) -> Message {
+        self.message(NEW_CHAIN, CREATE)
+            .text(CHAIN_TABLE, &self.name)
+            .text(CHAIN_NAME, chain.name)
+            .nested(CHAIN_HOOK, |message| {
+                message
+                    .big_number(HOOK_NUMBER, chain.hook as u32)
+                    .big_number(HOOK_PRIORITY, chain.priority as u32)
+            })
+            .text(CHAIN_TYPE, chain.kind)
+    }
+
+    fn rule(&self, chain: &str, rule: Rule) -> Message {
+        self.message(NEW_RULE, CREATE | APPEND)
+            .text(RULE_TABLE, &self.name)
+            .text(RULE_CHAIN, chain)
+            .nested(RULE_EXPRESSIONS, |message| rule.write(message))
     }
 
     /// How many packets the rules of a chain have counted.
     pub fn packets(&self, chain: &str) -> rustix::io::Result<u64> {
-        let message = Message::new(GET_RULE, DUMP)
-            .plain(&header(IPV4, 0))
+        let message = self
+            .message(GET_RULE, DUMP)
             .text(RULE_TABLE, &self.name)
             .text(RULE_CHAIN, chain);
         send(&self.socket, &message.finish(), SendFlags::empty())?;
@@ -119,27 +212,6 @@ impl Table {
 fn header(family: u8, subsystem: u16) -> [u8; 4] {
     let [high, low] = subsystem.to_be_bytes();
     [family, 0, high, low]
-}
-
-fn chain_message(table: &str, chain: &Chain) -> Message {
-    Message::new(NEW_CHAIN, CREATE)
-        .plain(&header(IPV4, 0))
-        .text(CHAIN_TABLE, table)
-        .text(CHAIN_NAME, chain.name)
-        .nested(CHAIN_HOOK, |message| {
-            message
-                .big_number(HOOK_NUMBER, chain.hook as u32)
-                .big_number(HOOK_PRIORITY, chain.priority as u32)
-        })
-        .text(CHAIN_TYPE, chain.kind)
-}
-
-fn rule_message(table: &str, chain: &str, rule: Rule) -> Message {
-    Message::new(NEW_RULE, CREATE | APPEND)
-        .plain(&header(IPV4, 0))
-        .text(RULE_TABLE, table)
-        .text(RULE_CHAIN, chain)
-        .nested(RULE_EXPRESSIONS, |message| rule.write(message))
 }
 
 /// Waits for the answer to the last message, or the first error. Number 0 is the batch as a whole.

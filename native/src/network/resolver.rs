@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::error::{Doing, Error};
 
 use super::layout::Layout;
+use super::netlink::Netlink;
 
 const MOST_BYTES: u64 = 1024 * 1024;
+const PORT: u16 = 53;
 const MACHINE: &str = "/etc/resolv.conf";
 /// The servers behind systemd-resolved's stub. Source: systemd-resolved(8).
 const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
@@ -22,16 +24,41 @@ pub fn machine() -> Result<String, Error> {
 /// What a container on the uplink gets.
 pub fn in_container(layout: &Layout) -> Result<String, Error> {
     let machine = machine()?;
-    let stub = servers(&machine).any(|server| STUBS.contains(&server));
-    let behind = if stub { read(BEHIND_STUB)? } else { String::new() };
-    Ok(rewrite(&machine, &behind, layout))
+    Ok(rewrite(&machine, &behind_stub(&machine)?, layout))
 }
 
-/// Whether containers need the uplink's resolver: some server of the machine's cannot be reached from a network of its own, or there is none.
-pub fn needs_forwarder() -> Result<bool, Error> {
-    let layout = Layout::choose();
-    let (text, forwarder) = (in_container(&layout)?, layout.resolver().to_string());
-    Ok(servers(&text).any(|server| server == forwarder))
+/// Whether containers ask the uplink's resolver: some server of the machine's cannot be reached from a network of its own, or there is none.
+pub fn is_asked(layout: &Layout) -> Result<bool, Error> {
+    let (text, resolver) = (in_container(layout)?, layout.resolver().to_string());
+    Ok(servers(&text).any(|server| server == resolver))
+}
+
+/// The server that the uplink's own resolver asks: the first that only the machine reaches.
+pub fn behind(layout: &Layout) -> Result<Option<SocketAddr>, Error> {
+    let machine = machine()?;
+    let stub = behind_stub(&machine)?;
+    for server in servers(source(&machine, &stub, layout)).filter(|server| !reachable(server, layout)) {
+        let (address, zone) = server.split_once('%').unwrap_or((server, ""));
+        let scope = match zone.parse() {
+            Ok(index) => index,
+            Err(_) if zone.is_empty() => 0,
+            Err(_) => Netlink::open()?.index(zone)?.unwrap_or_default(),
+        };
+        match address.parse() {
+            Ok(IpAddr::V4(address)) => return Ok(Some((address, PORT).into())),
+            Ok(IpAddr::V6(address)) => return Ok(Some(SocketAddrV6::new(address, PORT, 0, scope).into())),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn behind_stub(machine: &str) -> Result<String, Error> {
+    if servers(machine).any(|server| STUBS.contains(&server)) {
+        read(BEHIND_STUB)
+    } else {
+        Ok(String::new())
+    }
 }
 
 fn read(path: &str) -> Result<String, Error> {
@@ -57,18 +84,13 @@ fn servers(text: &str) -> impl Iterator<Item = &str> {
 /// Servers that a container cannot reach give way to those behind them or to the uplink's resolver, which asks as the machine would.
 /// Everything but the servers stays.
 fn rewrite(machine: &str, behind: &str, layout: &Layout) -> String {
-    let from = if servers(behind).any(|server| reachable(server, layout)) {
-        behind
-    } else {
-        machine
-    };
     let mut kept: Vec<String> = Vec::new();
     let mut keep = |server: String| {
         if !kept.contains(&server) {
             kept.push(server);
         }
     };
-    for server in servers(from) {
+    for server in servers(source(machine, behind, layout)) {
         if reachable(server, layout) {
             keep(server.to_owned());
         } else if let Some(forwarder) = forwarder(server, layout) {
@@ -87,6 +109,15 @@ fn rewrite(machine: &str, behind: &str, layout: &Layout) -> String {
     text
 }
 
+/// Where the servers are taken from.
+fn source<'a>(machine: &'a str, behind: &'a str, layout: &Layout) -> &'a str {
+    if servers(behind).any(|server| reachable(server, layout)) {
+        behind
+    } else {
+        machine
+    }
+}
+
 fn is_setting(line: &str) -> bool {
     matches!(
         line.split_whitespace().next(),
@@ -99,7 +130,8 @@ fn reachable(server: &str, layout: &Layout) -> bool {
     match server.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => !(address.is_loopback() || address.is_unspecified() || address.is_link_local()),
         Ok(IpAddr::V6(address)) => {
-            layout.ipv6 && !(address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local())
+            layout.network6.is_some()
+                && !(address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local())
         }
         // With a zone, `fe80::1%eth0`: of an interface that the container has not. All else is no address.
         Err(_) => false,
@@ -111,6 +143,7 @@ fn forwarder(server: &str, layout: &Layout) -> Option<String> {
     let address = server.split('%').next().and_then(|address| address.parse().ok())?;
     match address {
         IpAddr::V4(_) => Some(layout.resolver().to_string()),
+        IpAddr::V6(_) if layout.own_resolver => Some(layout.resolver().to_string()),
         IpAddr::V6(_) => layout.resolver6().map(|resolver| resolver.to_string()),
     }
 }
@@ -122,6 +155,10 @@ mod tests {
     #[test]
     fn servers_that_a_container_cannot_reach_are_replaced() {
         let (only4, both) = (Layout::of([10, 0, 2], false), Layout::of([10, 0, 2], true));
+        let own = Layout {
+            own_resolver: true,
+            ..only4
+        };
         let real = "nameserver 192.0.2.7\nnameserver 2001:db8::7\n";
         for (name, machine, behind, layout, want) in [
             (
@@ -192,6 +229,13 @@ mod tests {
                 "10.0.2.3",
             ),
             ("nothing", "", "", only4, "10.0.2.3"),
+            (
+                "the resolver of ours, which asks by IPv6 too",
+                "nameserver ::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.1\n",
+                "",
+                own,
+                "10.0.2.3 192.0.2.1",
+            ),
         ] {
             let text = rewrite(machine, behind, &layout);
             assert_eq!(servers(&text).collect::<Vec<_>>().join(" "), want, "{name}");

@@ -9,21 +9,43 @@ const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
 const CODE: u16 = 1;
 const DROP: u32 = 0;
+const ACCEPT: u32 = 1;
 /// Registers: that of the verdict, and the one in which we compare.
 const TO_VERDICT: u32 = 0;
 const REGISTER: u32 = 1;
+/// The first of the registers of 4 bytes each, which a key of several parts fills one after the other.
+const SMALL_REGISTERS: u32 = 8;
+const LINK_HEADER: u32 = 0;
 const NETWORK_HEADER: u32 = 1;
 const STATE: u32 = 0;
+const PROTOCOL: u32 = 1;
 const IN_NAME: u32 = 6;
 const OUT_NAME: u32 = 7;
 /// Bits of a connection's state.
 const ESTABLISHED: u32 = 2;
 const RELATED: u32 = 4;
 const COUNTER_PACKETS: u16 = 2;
-/// Of the header of IPv4.
-const SOURCE: u32 = 12;
-const DESTINATION: u32 = 16;
 const NAME_SIZE: usize = 16;
+
+/// Where a header has something: which header, offset, length.
+#[derive(Clone, Copy)]
+pub struct Place(u32, u32, u32);
+
+pub const SOURCE_STATION: Place = Place(LINK_HEADER, 6, 6);
+pub const ARP_STATION: Place = Place(NETWORK_HEADER, 8, 6);
+pub const ARP_ADDRESS: Place = Place(NETWORK_HEADER, 14, 4);
+pub const SOURCE4: Place = Place(NETWORK_HEADER, 12, 4);
+pub const DESTINATION4: Place = Place(NETWORK_HEADER, 16, 4);
+pub const SOURCE6: Place = Place(NETWORK_HEADER, 8, 16);
+pub const DESTINATION6: Place = Place(NETWORK_HEADER, 24, 16);
+
+/// The name of an interface as the kernel keeps it.
+pub fn name_bytes(name: &str) -> [u8; NAME_SIZE] {
+    let mut bytes = [0; NAME_SIZE];
+    let length = name.len().min(NAME_SIZE - 1);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    bytes
+}
 
 #[derive(Clone, Copy)]
 pub enum Compare {
@@ -49,13 +71,35 @@ impl Rule {
         self.interface(OUT_NAME, compare, name)
     }
 
-    /// The first bytes of the packet's source.
-    pub fn source(self, compare: Compare, bytes: &[u8]) -> Self {
-        self.address(SOURCE, compare, bytes)
+    /// Packets that come in by interfaces whose names begin so.
+    pub fn coming_by_any(self, start: &str) -> Self {
+        self.load_meta(IN_NAME, REGISTER)
+            .compare(Compare::Equal, start.as_bytes())
     }
 
-    pub fn destination(self, bytes: &[u8]) -> Self {
-        self.address(DESTINATION, Compare::Equal, bytes)
+    /// What a frame holds, by its number. Source: if_ether.h.
+    pub fn holding(self, protocol: u16) -> Self {
+        self.load_meta(PROTOCOL, REGISTER)
+            .compare(Compare::Equal, &protocol.to_be_bytes())
+    }
+
+    /// The first bytes of what is there.
+    pub fn having(self, Place(header, offset, _): Place, compare: Compare, bytes: &[u8]) -> Self {
+        self.load(Place(header, offset, bytes.len() as u32), REGISTER)
+            .compare(compare, bytes)
+    }
+
+    /// Whether the interface by which the packet came, together with what is there, is in a set.
+    pub fn in_set(self, place: Place, compare: Compare, set: &str) -> Self {
+        let after_name = SMALL_REGISTERS + NAME_SIZE as u32 / 4;
+        self.load_meta(IN_NAME, SMALL_REGISTERS)
+            .load(place, after_name)
+            .then("lookup", |message| {
+                message
+                    .text(1, set)
+                    .big_number(2, SMALL_REGISTERS)
+                    .big_number(5, compare as u32)
+            })
     }
 
     /// Packets that answer none, of a connection that the other side began.
@@ -82,9 +126,17 @@ impl Rule {
     }
 
     pub fn drop(self) -> Self {
+        self.verdict(DROP)
+    }
+
+    pub fn accept(self) -> Self {
+        self.verdict(ACCEPT)
+    }
+
+    fn verdict(self, code: u32) -> Self {
         self.then("immediate", |message| {
             message.big_number(1, TO_VERDICT).nested(2, |message| {
-                message.nested(VERDICT, |message| message.big_number(CODE, DROP))
+                message.nested(VERDICT, |message| message.big_number(CODE, code))
             })
         })
     }
@@ -111,23 +163,21 @@ impl Rule {
     }
 
     fn interface(self, key: u32, compare: Compare, name: &str) -> Self {
-        let mut bytes = [0; NAME_SIZE];
-        let length = name.len().min(NAME_SIZE - 1);
-        bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-        self.then("meta", |message| message.big_number(1, REGISTER).big_number(2, key))
-            .compare(compare, &bytes)
+        self.load_meta(key, REGISTER).compare(compare, &name_bytes(name))
     }
 
-    fn address(self, offset: u32, compare: Compare, bytes: &[u8]) -> Self {
-        let length = bytes.len() as u32;
+    fn load_meta(self, key: u32, register: u32) -> Self {
+        self.then("meta", |message| message.big_number(1, register).big_number(2, key))
+    }
+
+    fn load(self, Place(header, offset, length): Place, register: u32) -> Self {
         self.then("payload", |message| {
             message
-                .big_number(1, REGISTER)
-                .big_number(2, NETWORK_HEADER)
+                .big_number(1, register)
+                .big_number(2, header)
                 .big_number(3, offset)
                 .big_number(4, length)
         })
-        .compare(compare, bytes)
     }
 
     fn compare(self, compare: Compare, bytes: &[u8]) -> Self {

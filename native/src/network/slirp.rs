@@ -12,13 +12,20 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::error::{Doing, Error};
 
-use super::layout::Layout;
-
+/// How long packets of the uplink's own links may be. Source: slirp4netns's own advice for speed.
+pub const MTU: u32 = 65520;
+const PROGRAM: &str = "slirp4netns";
 const DEVICE: &str = "/dev/net/tun";
 /// How long it may take. It is ready in milliseconds or, where it cannot work, never.
 const DEADLINE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// How much of its words is kept.
 const MOST_BYTES: u64 = 4096;
+
+/// Networks that it is the gateway of.
+pub struct Serves {
+    pub cidr: String,
+    pub ipv6: bool,
+}
 
 pub struct Slirp {
     child: Child,
@@ -36,14 +43,14 @@ impl Drop for Slirp {
 
 impl Slirp {
     /// Makes `tap` in a namespace, and serves it.
-    pub fn start(namespace: &OwnedFd, tap: &str, mtu: u32, layout: &Layout) -> Result<Self, Error> {
-        check_device()?;
+    pub fn start(namespace: &OwnedFd, tap: &str, serves: &Serves) -> Result<Self, Error> {
+        check()?;
         let doing = || "start slirp4netns";
         let (exit_reading, exit_writing) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
         let (ready_reading, ready_writing) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
         let mut words = paper().doing(doing)?;
         // Its stdin and stdout are the two descriptors that it is told of: no other way to inherit one is needed.
-        let child = Command::new("slirp4netns")
+        let child = Command::new(PROGRAM)
             .args([
                 "--exit-fd=0",
                 "--ready-fd=1",
@@ -51,9 +58,9 @@ impl Slirp {
                 "--enable-sandbox",
                 "--netns-type=path",
             ])
-            .arg(format!("--mtu={mtu}"))
-            .arg(format!("--cidr={}", layout.cidr()))
-            .args(layout.ipv6.then_some("--enable-ipv6"))
+            .arg(format!("--mtu={MTU}"))
+            .arg(format!("--cidr={}", serves.cidr))
+            .args(serves.ipv6.then_some("--enable-ipv6"))
             .arg(format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd()))
             .arg(tap)
             .current_dir("/")
@@ -62,10 +69,7 @@ impl Slirp {
             .stderr(words.try_clone().doing(doing)?)
             .spawn();
         let child = match child {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let hint = "install slirp4netns; without it containers share the machine's network";
-                return Err(missing("\"slirp4netns\" is not installed").hint(hint));
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_installed()),
             other => other.doing(doing)?,
         };
         let mut slirp = Self {
@@ -92,6 +96,22 @@ impl Slirp {
 
 fn missing(message: impl Into<String>) -> Error {
     Error::user("PRIVILEGE_MISSING", message)
+}
+
+/// What can be known before it is tried.
+pub fn check() -> Result<(), Error> {
+    check_device()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file()) {
+        Ok(())
+    } else {
+        Err(not_installed())
+    }
+}
+
+fn not_installed() -> Error {
+    missing("\"slirp4netns\" is not installed")
+        .hint("install slirp4netns; without it containers share the machine's network")
 }
 
 /// It would say the same, but not what to do.

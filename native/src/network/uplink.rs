@@ -1,11 +1,9 @@
-//! The uplink: a network namespace with a bridge, and the way out behind one port of it. Every container is another port. Where the machine
-//! forwards packets and we are its root, it is the gateway (masquerade.rs); else they leave as connections of slirp4netns's own, for which
-//! neither forwarding nor a firewall rule is needed.
+//! The uplink: a network namespace with a bridge, and the way out behind one port of it. Every container is another port (member.rs). Where the
+//! machine forwards packets and we are its root, it is the gateway (masquerade.rs); else they leave as connections of slirp4netns's own, for
+//! which neither forwarding nor a firewall rule is needed.
 
-use std::collections::BTreeSet;
 use std::mem;
-use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -15,19 +13,20 @@ use crate::context::lock;
 use crate::error::{Doing, Error};
 use crate::sandbox::keeper::Keeper;
 
-use super::layout::{Layout, PREFIX, PREFIX6};
-use super::masquerade::Masquerade;
-use super::namespace;
+use super::beside::Beside;
+use super::guard::Guard;
+use super::layout::{Layout, OF_SLIRP, default_interface6};
+use super::masquerade::{self, Masquerade};
+use super::member::{Member, Numbers};
 use super::netlink::Netlink;
-use super::slirp::Slirp;
+use super::relay::Relays;
+use super::slirp::{self, MTU, Serves, Slirp};
+use super::{names, namespace};
 
-/// The first that slirp4netns does not use itself.
-const FIRST: u8 = 15;
-const LAST: u8 = 254;
-/// slirp4netns's own advice for speed.
-const SLIRP_MTU: u32 = 65520;
 const BRIDGE: &str = "uplink";
+/// Ports of the bridge that lead out begin so; no container's does.
 const OUT: &str = "out";
+const OUT6: &str = "out6";
 
 pub struct Uplink {
     inner: Arc<Inner>,
@@ -37,42 +36,42 @@ pub struct Uplink {
 /// The namespace of the next container.
 enum Spare {
     None,
-    Ready(Prepared),
+    Ready(Member),
     /// It is being made. `None`: that failed, which was said.
-    Coming(JoinHandle<Option<Prepared>>),
+    Coming(JoinHandle<Option<Member>>),
 }
 
 impl Spare {
-    fn take(&mut self) -> Option<Prepared> {
+    fn take(&mut self) -> Option<Member> {
         match mem::replace(self, Self::None) {
             Self::None => None,
-            Self::Ready(prepared) => Some(prepared),
+            Self::Ready(member) => Some(member),
             Self::Coming(thread) => thread.join().ok().flatten(),
         }
     }
 }
 
-/// A namespace that is joined to the uplink, for the next container.
-struct Prepared {
-    namespace: OwnedFd,
-    address: Ipv4Addr,
-}
-
-struct Inner {
+pub struct Inner {
     /// Of the user namespace that containers are in.
-    keeper: Option<Arc<Keeper>>,
-    layout: Layout,
-    namespace: OwnedFd,
-    netlink: Mutex<Netlink>,
-    bridge: u32,
-    numbers: Mutex<Numbers>,
-    mtu: u32,
-    way: Way,
+    pub keeper: Option<Arc<Keeper>>,
+    pub layout: Layout,
+    pub namespace: OwnedFd,
+    pub netlink: Mutex<Netlink>,
+    pub bridge: u32,
+    pub numbers: Mutex<Numbers>,
+    /// `None` on a kernel that cannot filter packets of a bridge.
+    pub guard: Option<Mutex<Guard>>,
+    pub way: Way,
 }
 
 /// How packets leave the uplink.
-enum Way {
-    Masquerade(Masquerade),
+pub enum Way {
+    Masquerade {
+        masquerade: Masquerade,
+        /// By which containers have IPv6 where the machine does not forward it; `Err` says why they have none.
+        beside: Result<Option<Beside>, String>,
+        _names: Option<Relays>,
+    },
     Slirp {
         _child: Slirp,
         /// Why not by masquerade.
@@ -80,130 +79,107 @@ enum Way {
     },
 }
 
-/// Which addresses are in use. They are given in turn: one that was used a moment ago may still be remembered by slirp4netns.
-#[derive(Default)]
-struct Numbers {
-    used: BTreeSet<u8>,
-    /// Members so far: names of interfaces are never used again, as the kernel takes old ones away in its own time.
-    count: u32,
-}
-
-impl Numbers {
-    /// A free address's last byte, and a number that is new.
-    fn take(&mut self) -> Result<(u8, u32), Error> {
-        let size = u32::from(LAST - FIRST) + 1;
-        let turn = (0..size).map(|step| FIRST + ((self.count + step) % size) as u8);
-        let free = turn.into_iter().find(|number| !self.used.contains(number));
-        let number =
-            free.ok_or_else(|| Error::user("UNSUPPORTED", format!("more than {size} containers at the same time")))?;
-        self.used.insert(number);
-        self.count += 1;
-        Ok((number, self.count))
-    }
-}
-
-/// A container's namespace, joined to the uplink.
-pub struct Member {
-    pub namespace: OwnedFd,
-    pub address: Ipv4Addr,
-    inner: Arc<Inner>,
-}
-
-impl Member {
-    pub fn layout(&self) -> &Layout {
-        &self.inner.layout
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        lock(&self.inner.numbers).used.remove(&self.address.octets()[3]);
-    }
+/// The uplink's namespace while it is being made.
+struct Made {
+    namespace: OwnedFd,
+    netlink: Netlink,
+    bridge: u32,
+    guard: Option<Guard>,
 }
 
 impl Uplink {
     pub fn make(keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
-        let layout = Layout::choose();
-        match Self::by_masquerade(keeper.clone()) {
-            Ok(uplink) => Ok(uplink),
-            Err(error) => Self::by_slirp(keeper, layout, error.to_string()),
-        }
+        Self::by_masquerade(keeper.clone()).or_else(|error| Self::by_slirp(keeper, error.to_string()))
     }
 
     fn by_masquerade(keeper: Option<Arc<Keeper>>) -> Result<Self, Error> {
-        let masquerade = Masquerade::claim()?;
-        let uplink = Self::with(keeper, |namespace| {
-            masquerade.join(OUT, namespace)?;
-            Ok((masquerade.layout, masquerade.mtu, Way::Masquerade(masquerade)))
-        })?;
-        if let (Way::Masquerade(masquerade), Spare::Ready(first)) = (&uplink.inner.way, &*lock(&uplink.spare)) {
+        if masquerade::forwards_ipv6()
+            && let Ok(uplink) = Self::masquerading(keeper.clone(), true)
+        {
+            return Ok(uplink);
+        }
+        Self::masquerading(keeper, false)
+    }
+
+    fn masquerading(keeper: Option<Arc<Keeper>>, with_ipv6: bool) -> Result<Self, Error> {
+        let masquerade = Masquerade::claim(with_ipv6)?;
+        let made = Made::new()?;
+        let beside = if with_ipv6 || default_interface6().is_none() {
+            Ok(None)
+        } else {
+            match slirp::check() {
+                Ok(()) => Ok(Some(Beside::start(&made.namespace, OUT6, made.bridge)?)),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        masquerade.join(OUT, &made.namespace)?;
+        let mut layout = masquerade.layout;
+        if matches!(beside, Ok(Some(_))) {
+            layout.network6 = Some(OF_SLIRP);
+        }
+        let _names = names::serve(&layout, &made.namespace, made.bridge)?;
+        let way = Way::Masquerade {
+            masquerade,
+            beside,
+            _names,
+        };
+        let uplink = made.into_uplink(keeper, layout, way)?;
+        if let (Way::Masquerade { masquerade, .. }, Spare::Ready(first)) = (&uplink.inner.way, &*lock(&uplink.spare)) {
             masquerade.probe(&first.namespace)?;
         }
         Ok(uplink)
     }
 
-    fn by_slirp(keeper: Option<Arc<Keeper>>, layout: Layout, reason: String) -> Result<Self, Error> {
-        Self::with(keeper, |namespace| {
-            let _child = Slirp::start(namespace, OUT, SLIRP_MTU, &layout)?;
-            Ok((layout, SLIRP_MTU, Way::Slirp { _child, reason }))
-        })
-    }
-
-    /// `lead_out` makes the interface `OUT` in the uplink's namespace, with the gateway behind it.
-    fn with(
-        keeper: Option<Arc<Keeper>>,
-        lead_out: impl FnOnce(&OwnedFd) -> Result<(Layout, u32, Way), Error>,
-    ) -> Result<Self, Error> {
-        let (namespace, (netlink, bridge)) = namespace::with_new(make_bridge)?;
-        let (layout, mtu, way) = lead_out(&namespace)?;
-        let out = netlink
-            .index(OUT)?
-            .ok_or_else(|| Error::internal("the uplink's interface is not there"))?;
-        netlink.add_port(out, bridge, mtu)?;
-        let (netlink, numbers) = (Mutex::new(netlink), Mutex::default());
-        let inner = Arc::new(Inner {
-            keeper,
-            layout,
-            namespace,
-            netlink,
-            bridge,
-            numbers,
-            mtu,
-            way,
-        });
-        // What joining needs of the kernel must be there too.
-        let spare = Mutex::new(Spare::Ready(prepare(&inner)?));
-        Ok(Self { inner, spare })
+    fn by_slirp(keeper: Option<Arc<Keeper>>, reason: String) -> Result<Self, Error> {
+        let made = Made::new()?;
+        let layout = Layout::choose();
+        let serves = Serves {
+            cidr: layout.cidr(),
+            ipv6: layout.network6.is_some(),
+        };
+        let _child = Slirp::start(&made.namespace, OUT, &serves)?;
+        made.into_uplink(keeper, layout, Way::Slirp { _child, reason })
     }
 
     /// For `doctor`.
     pub fn description(&self) -> String {
-        let more = if self.inner.layout.ipv6 { ", with IPv6" } else { "" };
-        let way = match &self.inner.way {
-            Way::Masquerade(_) => "nftables".to_owned(),
-            Way::Slirp { reason, .. } => format!("slirp4netns{more}; not by nftables: {reason}"),
+        let with_ipv6 = if self.inner.layout.network6.is_some() {
+            ", with IPv6"
+        } else {
+            ""
         };
-        format!("one namespace per container, uplink by {way}")
+        let way = match &self.inner.way {
+            Way::Masquerade { beside, .. } => match beside.as_ref().map(Option::as_ref) {
+                Ok(None) => format!("nftables{with_ipv6}"),
+                Ok(Some(beside)) => match beside.refusal() {
+                    None => "nftables, with IPv6 by slirp4netns".to_owned(),
+                    Some(reason) => format!("nftables, without IPv6: {reason}"),
+                },
+                Err(reason) => format!("nftables, without IPv6: {reason}"),
+            },
+            Way::Slirp { reason, .. } => format!("slirp4netns{with_ipv6}; not by nftables: {reason}"),
+        };
+        let unguarded = match self.inner.guard {
+            Some(_) => "",
+            None => "; a container may use another's address: this kernel cannot filter packets of a bridge",
+        };
+        format!("one namespace per container, uplink by {way}{unguarded}")
     }
 
     /// A namespace for one container: the one that waits, else a new one. The next is made meanwhile.
     pub fn join(&self) -> Result<Member, Error> {
         let mut spare = lock(&self.spare);
-        let Prepared { namespace, address } = spare.take().map_or_else(|| prepare(&self.inner), Ok)?;
+        let member = spare.take().map_or_else(|| Member::add(&self.inner), Ok)?;
         let inner = Arc::clone(&self.inner);
         // The container that needs it will meet the same error, and say it.
         let replenish = move || {
-            prepare(&inner)
+            Member::add(&inner)
                 .inspect_err(|error| eprintln!("cooper-worker: {error}"))
                 .ok()
         };
         let thread = thread::Builder::new().name("network".to_owned()).spawn(replenish);
         *spare = Spare::Coming(thread.doing(|| "start a thread")?);
-        Ok(Member {
-            namespace,
-            address,
-            inner: Arc::clone(&self.inner),
-        })
+        Ok(member)
     }
 }
 
@@ -214,16 +190,52 @@ impl Drop for Uplink {
     }
 }
 
-fn make_bridge(netlink: &Netlink) -> Result<(Netlink, u32), Error> {
+impl Made {
+    fn new() -> Result<Self, Error> {
+        let (namespace, (netlink, bridge, guard)) = namespace::with_new(make_bridge)?;
+        Ok(Self {
+            namespace,
+            netlink,
+            bridge,
+            guard,
+        })
+    }
+
+    /// With the interface `OUT` in its namespace, and the gateway behind it.
+    fn into_uplink(self, keeper: Option<Arc<Keeper>>, layout: Layout, way: Way) -> Result<Uplink, Error> {
+        let out = self
+            .netlink
+            .index(OUT)?
+            .ok_or_else(|| Error::internal("the uplink's interface is not there"))?;
+        self.netlink.add_port(out, self.bridge, MTU)?;
+        let inner = Arc::new(Inner {
+            keeper,
+            layout,
+            namespace: self.namespace,
+            netlink: Mutex::new(self.netlink),
+            bridge: self.bridge,
+            numbers: Mutex::default(),
+            guard: self.guard.map(Mutex::new),
+            way,
+        });
+        // What joining needs of the kernel must be there too.
+        let spare = Mutex::new(Spare::Ready(Member::add(&inner)?));
+        Ok(Uplink { inner, spare })
+    }
+}
+
+fn make_bridge(netlink: &Netlink) -> Result<(Netlink, u32, Option<Guard>), Error> {
     // No container is to see the bridge's own addresses.
     for kind in ["all", "default"] {
         namespace::set(&format!("ipv6/conf/{kind}/disable_ipv6"), "1")?;
     }
     netlink.add_bridge(BRIDGE).map_err(explain)?;
+    // Where the bridge has an address (names.rs), the namespace is not to be another way between containers.
+    namespace::set("ipv4/ip_forward", "0")?;
     let bridge = netlink
         .index(BRIDGE)?
         .ok_or_else(|| Error::internal("the bridge is not there"))?;
-    Ok((Netlink::open()?, bridge))
+    Ok((Netlink::open()?, bridge, Guard::make(OUT).ok()))
 }
 
 /// The first thing that needs rights, or a part of the kernel.
@@ -240,59 +252,4 @@ fn explain(error: Error) -> Error {
         _ => return error,
     };
     Error::user("PRIVILEGE_MISSING", message).hint(hint)
-}
-
-fn prepare(inner: &Inner) -> Result<Prepared, Error> {
-    let (number, count) = lock(&inner.numbers).take()?;
-    let layout = inner.layout;
-    let address = layout.address(number);
-    let peer = format!("c{count}");
-    let made = namespace::with_new_container(inner.keeper.as_deref(), |netlink, _| {
-        // Before the interface: it takes these for its own. `lo` keeps ::1.
-        namespace::set("ipv6/conf/default/disable_ipv6", if layout.ipv6 { "0" } else { "1" })?;
-        namespace::set("ipv6/conf/default/accept_ra", "0")?;
-        netlink.add_pair("eth0", &peer, inner.namespace.as_fd(), inner.mtu)?;
-        let index = netlink
-            .index("eth0")?
-            .ok_or_else(|| Error::internal("the container's interface is not there"))?;
-        netlink.add_address(index, address.into(), PREFIX)?;
-        if let Some(address) = layout.address6(number) {
-            netlink.add_address(index, address.into(), PREFIX6)?;
-        }
-        netlink.set_up(index)?;
-        if let Way::Masquerade(masquerade) = &inner.way {
-            netlink.add_neighbour(index, layout.gateway(), masquerade.station())?;
-        }
-        netlink.add_default_route(layout.gateway().into())?;
-        match layout.gateway6() {
-            Some(gateway) => netlink.add_default_route(gateway.into()),
-            None => Ok(()),
-        }
-    });
-    let (namespace, ()) = made.inspect_err(|_| {
-        lock(&inner.numbers).used.remove(&number);
-    })?;
-    let netlink = lock(&inner.netlink);
-    let port = netlink
-        .index(&peer)?
-        .ok_or_else(|| Error::internal("the bridge's interface is not there"))?;
-    netlink.add_port(port, inner.bridge, inner.mtu)?;
-    netlink.isolate_port(port)?;
-    Ok(Prepared { namespace, address })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_used_once_and_in_turn() {
-        let mut numbers = Numbers::default();
-        let taken: Vec<_> = (0..240).map(|_| numbers.take().unwrap()).collect();
-        assert_eq!(taken[..2], [(15, 1), (16, 2)]);
-        assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), 240);
-        assert!(numbers.take().is_err());
-        numbers.used.remove(&77);
-        assert_eq!(numbers.take().unwrap(), (77, 241));
-    }
 }
