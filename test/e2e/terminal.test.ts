@@ -6,7 +6,7 @@ import { busyboxBase, pushBase } from '../support/bases.ts';
 import { makeCanary } from '../support/canary.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { modes } from '../support/modes.ts';
-import { descendants, type Process } from '../support/processes.ts';
+import { descendants, gone, type Process } from '../support/processes.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { TerminalSession } from '../support/terminal.ts';
 
@@ -137,6 +137,15 @@ for (const mode of modes) {
         assert.deepEqual({ status, stdout }, { status: 9, stdout: `ready\ngot ${signal}\n` });
       });
     }
+
+    test('a program that goes on when its terminal is gone is ended', async () => {
+      const session = open(`${interactive} sh -c 'trap "" HUP INT TERM; echo ready; while :; do sleep 1; done'`);
+      await session.shows(/ready/);
+      const all = descendants(session.pid);
+      assert.ok(workersOf(session.pid).length > 0);
+      await session[Symbol.asyncDispose]();
+      await gone(all);
+    });
 
     test('an image with other things at /dev/console and /dev/pts gets its terminal all the same', async () => {
       await using canary = await makeCanary(installation);

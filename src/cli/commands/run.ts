@@ -15,6 +15,9 @@ import { capabilitiesWith } from '../values/capability.ts';
 /** So many times the user asks the program to end; then it is ended. */
 const patience = 2;
 
+/** How long a program whose terminal is gone may take to end, in milliseconds: nobody can reach it any more. */
+const graceMs = 5000;
+
 export const command = defineCommand<RunFlags>({
   name: 'run',
   summary: 'runs a container from an image, in the foreground',
@@ -26,7 +29,8 @@ export const command = defineCommand<RunFlags>({
   details: [
     "ARGs take the place of the image's CMD. The exit status is that of the program. The container and all that it wrote are gone when it " +
       'ends; signals are passed on to the program, and the third Ctrl-C ends it.',
-    'With -it the program has a terminal, and every key goes to it, also Ctrl-C. There are no keys to detach: a container lives no longer than the command.',
+    'With -it the program has a terminal, and every key goes to it, also Ctrl-C. There are no keys to detach: a container lives no longer than the command. ' +
+      'When the terminal is closed the program gets SIGHUP, and has five seconds to end.',
   ],
   defaults: defaultRunFlags,
   run: async ({ remove, interactive, tty, ...flags }, [image = '', ...argv], caller) => {
@@ -58,7 +62,7 @@ export const command = defineCommand<RunFlags>({
         ...terminal.options,
         signals: typed.signals,
       },
-      AbortSignal.any([caller.signal, output.failed]),
+      AbortSignal.any([caller.signal, output.failed, typed.hungUp]),
     ).catch((error) => {
       output.failed.throwIfAborted();
       throw error;
@@ -78,9 +82,19 @@ function outputTo({ writeResult, writeMessage }: Caller): {
   return { write, failed: failure.signal };
 }
 
+interface TypedSignals {
+  readonly signals: AsyncIterable<number>;
+  /** Aborts when the terminal is gone and the program goes on without it. */
+  readonly hungUp: AbortSignal;
+}
+
+const terminalGone = (): BuildError => new BuildError('CANCELLED', 'the terminal is gone, and the program did not end');
+
 /** Signals for the program, from when it is there to get them (the first one is asked for then) to its end. Else they end the command. */
-function signalsFor({ takeSignals }: Caller, tty: boolean): Disposable & { readonly signals: AsyncIterable<number> } {
+function signalsFor({ takeSignals }: Caller, tty: boolean): Disposable & TypedSignals {
   const queue = new EventQueue<number>();
+  const hungUp = new AbortController();
+  let grace: NodeJS.Timeout | undefined;
   let giveBack = (): void => {};
   let asked = 0;
   async function* signals(): AsyncGenerator<number, void> {
@@ -88,6 +102,7 @@ function signalsFor({ takeSignals }: Caller, tty: boolean): Disposable & { reado
       // A terminal of another size tells its programs itself.
       if (tty && name === 'SIGWINCH') return;
       queue.push(constants.signals[name]);
+      if (tty && name === 'SIGHUP') grace ??= setTimeout(() => hungUp.abort(terminalGone()), graceMs);
       if (name === 'SIGINT' || name === 'SIGTERM') asked++;
       if (asked === patience) giveBack();
     });
@@ -95,7 +110,8 @@ function signalsFor({ takeSignals }: Caller, tty: boolean): Disposable & { reado
   }
   const end = (): void => {
     giveBack();
+    clearTimeout(grace);
     queue.end();
   };
-  return { signals: signals(), [Symbol.dispose]: end };
+  return { signals: signals(), hungUp: hungUp.signal, [Symbol.dispose]: end };
 }
