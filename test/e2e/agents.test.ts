@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { chown, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Cooper } from '../support/cooper.ts';
 import { attempt, look, messageOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 import { tool } from '../support/tools.ts';
 
 // The machine's own OpenSSH, with its libraries, asks in a RUN: what it lists and signs is checked outside.
@@ -20,14 +19,12 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation: Installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      const made = await cooperWithBusybox(mode, cleanup);
+      ({ cooper, base } = made);
       await copyClients(join(cooper.directory, 'look'));
       key = join(cooper.directory, 'key');
       await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-      if (installation.owner) await chown(key, installation.owner.uid, installation.owner.gid);
+      if (made.installation.owner) await chown(key, made.installation.owner.uid, made.installation.owner.gid);
     });
 
     after(async () => cleanup?.disposeAsync());

@@ -3,11 +3,10 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Cooper, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Cooper } from '../support/cooper.ts';
 import { assertIntact } from '../support/intact.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 
 // Two commands at once use one cache mount, as `sharing` says.
 
@@ -19,10 +18,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ cooper, base } = await cooperWithBusybox(mode, cleanup));
       // Both builds find it here: neither waits for the other's pull.
       await cooper.built([await cooper.context('base', { Dockerfile: `FROM ${base}\nRUN true\n` })]);
     });

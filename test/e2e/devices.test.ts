@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Built, type Cooper, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Built, Cooper } from '../support/cooper.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 
 // RUN --device, and --device of containers. The devices are /dev/zero under other names: any machine has it, and any user may open it.
 
@@ -20,10 +19,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ cooper, base } = await cooperWithBusybox(mode, cleanup));
       // As root a node of our own, so that nothing can happen to the machine's.
       if (mode.name === 'root') {
         zero = join(cooper.directory, 'zero');

@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Built, type Cooper, makeCooper } from '../support/cooper.ts';
+import type { Built, Cooper } from '../support/cooper.ts';
 import { compileProbe, look, messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 
 // A directory and a symlink to a folder of the machine change places, thousands of times (`probe flip`), while cooper resolves paths through
 // them. In a container it is a step of another build that shares a cache mount; in a context it is a process of the user's machine.
@@ -33,11 +32,9 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      canary = cleanup.use(await makeCanary(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      const made = await cooperWithBusybox(mode, cleanup);
+      ({ cooper, base } = made);
+      canary = cleanup.use(await makeCanary(made.installation));
       await compileProbe(cooper);
     });
 

@@ -3,11 +3,10 @@ import { chown, lstat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { compileProbe, look, messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 import { afterMounts } from '../support/situations.ts';
 import { tool } from '../support/tools.ts';
 
@@ -38,10 +37,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ installation, cooper, base } = await cooperWithBusybox(mode, cleanup));
       await compileProbe(cooper);
     });
 

@@ -4,10 +4,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Cooper, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Cooper } from '../support/cooper.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 
 // What the store holds, and what of it goes: never what an image with a name needs, never what a step uses.
 
@@ -33,10 +32,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ cooper, base } = await cooperWithBusybox(mode, cleanup));
     });
 
     after(async () => cleanup?.disposeAsync());

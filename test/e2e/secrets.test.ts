@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Built, type Cooper, type Ended, type Installation, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Built, Cooper, Ended } from '../support/cooper.ts';
 import { foundIn } from '../support/found-in.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { descendants, gone } from '../support/processes.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
+import type { Registry } from '../support/registry.ts';
 import { tool } from '../support/tools.ts';
 
 const value = 'tok+3n/of~the "day"';
@@ -27,10 +27,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation: Installation = cleanup.use(await mode.install());
-      registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ registry, cooper, base } = await cooperWithBusybox(mode, cleanup));
       await cooper.context('keys', { token: value, plain: 'hunter22-plain', short: 'abc1234' });
     });
 

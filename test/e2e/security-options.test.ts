@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Cooper, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Cooper } from '../support/cooper.ts';
 import { attempt, compileProbe, look, messageOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 
 // --security-opt of builds and runs, and the capabilities of runs. What profiles mean is compared with libseccomp in the worker's own tests.
 
@@ -33,10 +32,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      ({ cooper, base } = await cooperWithBusybox(mode, cleanup));
       await writeFile(join(cooper.directory, 'profile.json'), profile);
       await compileProbe(cooper);
     });
