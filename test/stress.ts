@@ -37,19 +37,33 @@ interface Ended {
   readonly said: string;
 }
 
-/** Builds; kills the command after some milliseconds, if asked to: every third time its worker, every third time by an interrupt. */
-async function build(path: string, kill?: { readonly afterMs: number; readonly turn: number }): Promise<Ended> {
+/** What a build shows when it is at one of its own moments: a step begins, has ended, the image is stored. */
+const moments: readonly RegExp[] = [
+  /#1 /,
+  /FROM scratch[\s\S]*DONE/,
+  /COPY/,
+  /RUN echo/,
+  /RUN busybox head/,
+  /RUN --mount/,
+  /sleep 0\.2/,
+  /built sha256/,
+];
+
+/** Builds; kills the command if asked to: every third time its worker, every third time by an interrupt. */
+async function build(path: string, kill?: { readonly when: RegExp | number; readonly turn: number }): Promise<Ended> {
   const child = spawn(cooper, ['build', '--progress', 'plain', path], {
     env: { ...process.env, COOPER_ROOT: root },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
+  const shown = Promise.withResolvers<void>();
   child.stderr.on('data', (text) => {
     said = `${said}${text}`.slice(-4000);
+    if (kill?.when instanceof RegExp && kill.when.test(said)) shown.resolve();
   });
   const ended = once(child, 'close');
   if (kill) {
-    await Promise.race([sleep(kill.afterMs), ended]);
+    await Promise.race([typeof kill.when === 'number' ? sleep(kill.when) : shown.promise, ended]);
     const worker = processes().find(({ name, parent }) => name === 'cooper-worker' && parent === child.pid);
     const victim = kill.turn % 3 === 0 ? worker?.pid : child.pid;
     try {
@@ -111,7 +125,9 @@ try {
           'RUN --mount=type=cache,target=/c echo x >>/c/x',
           'RUN busybox sleep 0.2',
         ];
-        return build(context(`interrupted-${turn % 8}`, lines), { afterMs: 20 + ((turn * 37) % 900), turn });
+        // In turn after some milliseconds, which may be in the middle of anything, and at a moment of the build, however slow the machine is.
+        const when = turn % 2 === 0 ? 20 + ((turn * 37) % 900) : moments[((turn - 1) / 2) % moments.length];
+        return build(context(`interrupted-${turn % 8}`, lines), { when: when ?? 0, turn });
       };
       const all = await Promise.all(Array.from({ length: counts.interrupted }, (_, turn) => four(run, turn)));
       return `${all.filter(({ status }) => status !== 0).length} of them did not come to their end`;
