@@ -4,8 +4,7 @@
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Mutex;
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
@@ -22,6 +21,7 @@ use crate::syscalls;
 
 use super::channel::{receive, send};
 use super::idmap::{COUNT, FIRST};
+use super::process::spawn_ourselves;
 use super::root::filesystem;
 
 /// The argument that makes this binary a keeper.
@@ -61,17 +61,8 @@ enum Answer {
 impl Keeper {
     /// Starts one, and tries in its namespace what containers need of it.
     pub fn start() -> Result<Self, Error> {
-        let doing = || "start the keeper of a user namespace";
-        let (ours, theirs) = UnixStream::pair().doing(doing)?;
-        let mut child = Command::new("/proc/self/exe")
-            .arg0("cooper-worker")
-            .arg(ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn()
-            .doing(doing)?;
+        let started = spawn_ourselves("/proc/self/exe", ARGUMENT);
+        let (ours, mut child) = started.doing(|| "start the keeper of a user namespace")?;
         match begin(&ours, child.id()) {
             Ok(namespace) => Ok(Self {
                 namespace,

@@ -18,6 +18,20 @@ use crate::error::{Doing, Error};
 /// The argument that makes this binary a supervisor.
 pub const ARGUMENT: &str = "supervise-container";
 
+/// Starts this binary, which is at `binary`, as another of our processes: without environment, with a socket to us as its stdin.
+pub fn spawn_ourselves(binary: &str, argument: &str) -> std::io::Result<(UnixStream, Child)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let child = Command::new(binary)
+        .arg0("cooper-worker")
+        .arg(argument)
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .spawn()?;
+    Ok((ours, child))
+}
+
 /// A supervisor and the worker's end of its socket.
 pub struct Supervisor {
     pub socket: UnixStream,
@@ -68,17 +82,9 @@ impl Supervisors {
     }
 
     fn spawn(&self) -> Result<Supervisor, Error> {
-        let (ours, theirs) = UnixStream::pair().doing(|| "make a socket")?;
-        let child = Command::new(format!("/proc/self/fd/{}", self.binary()?.as_raw_fd()))
-            .arg0("cooper-worker")
-            .arg(ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn()
-            .doing(|| "start a supervisor")?;
-        Ok(Supervisor { socket: ours, child })
+        let binary = format!("/proc/self/fd/{}", self.binary()?.as_raw_fd());
+        let (socket, child) = spawn_ourselves(&binary, ARGUMENT).doing(|| "start a supervisor")?;
+        Ok(Supervisor { socket, child })
     }
 
     /// A sealed copy of this binary: an image can make its kernel run `/proc/self/exe`, but it cannot write to what it finds there.

@@ -2,14 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fstat, mkdirat, openat, openat2, readlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::error::{Doing, Error};
 use crate::owner;
+use crate::snapshots::clone::times;
 
 use super::root::PROC_MAGIC;
 use super::spec::{Stubs, Touched};
@@ -245,15 +244,7 @@ fn follow(above: &str, parent: &OwnedFd, name: &str) -> Result<Option<String>, E
 
 /// A directory that only got a stub looks as it did.
 fn restore_time(directory: &OwnedFd, before: &rustix::fs::Stat) -> Result<(), Error> {
-    let time = |seconds, nanoseconds| Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanoseconds,
-    };
-    let times = Timestamps {
-        last_access: time(before.st_atime, before.st_atime_nsec as _),
-        last_modification: time(before.st_mtime, before.st_mtime_nsec as _),
-    };
-    rustix::fs::utimensat(directory, ".", &times, AtFlags::empty()).doing(|| "set the time of a directory")
+    rustix::fs::utimensat(directory, ".", &times(before), AtFlags::empty()).doing(|| "set the time of a directory")
 }
 
 fn split(path: &str) -> (&str, &str) {

@@ -5,14 +5,14 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat,
-    fchmod, fgetxattr, flistxattr, fsetxattr, fstat, mkdirat, mknodat, openat, openat2, readlinkat, statat, symlinkat,
-    utimensat,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, XattrFlags, chownat, fchmod, fgetxattr,
+    flistxattr, fsetxattr, fstat, mkdirat, mknodat, openat, openat2, readlinkat, statat, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
 use crate::session::DIRECTORY;
+use crate::snapshots::clone::{set_times, times};
 
 /// Deeper trees than this are refused; each level costs two descriptors.
 const DEEPEST: usize = 200;
@@ -103,7 +103,7 @@ fn finish(target: &OwnedFd, stat: &Stat, source: BorrowedFd<'_>) -> Result<(), E
     rustix::fs::fchown(target, Some(uid), Some(gid)).doing(|| "set an owner")?;
     copy_attributes(source, target)?;
     fchmod(target, Mode::from_raw_mode(stat.st_mode)).doing(|| "set a mode")?;
-    rustix::fs::futimens(target, &times(stat)).doing(|| "set a time")
+    set_times(target, stat).doing(|| "set a time")
 }
 
 /// Those that an image can have: `user.*` and file capabilities.
@@ -127,15 +127,4 @@ fn copy_attributes(source: BorrowedFd<'_>, target: &OwnedFd) -> Result<(), Error
         fsetxattr(target, &name, &value[..length], XattrFlags::empty()).doing(doing)?;
     }
     Ok(())
-}
-
-fn times(stat: &Stat) -> Timestamps {
-    let time = |seconds, nanoseconds| Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanoseconds,
-    };
-    Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec as _),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec as _),
-    }
 }

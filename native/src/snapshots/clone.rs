@@ -111,7 +111,8 @@ pub fn set_times(file: impl AsFd, stat: &Stat) -> Result<(), Errno> {
     futimens(file, &times(stat))
 }
 
-fn times(stat: &Stat) -> Timestamps {
+/// Of last access and modification.
+pub fn times(stat: &Stat) -> Timestamps {
     let time = |seconds, nanoseconds| Timespec {
         tv_sec: seconds,
         tv_nsec: nanoseconds,
