@@ -2,11 +2,17 @@
 //! any user of it. On disk and in layers the ids stay the image's own, as what a container sees is mounted with its ids shifted (idmapped mounts):
 //! nothing needs chown.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fstat, mkdirat, openat, openat2, readlinkat,
+    statat, unlinkat,
+};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 
@@ -39,8 +45,22 @@ pub fn shifted(id: u32) -> u32 {
 /// The user namespace of all containers of a session, and how mounts get its ids.
 pub struct Idmap {
     pub keeper: Arc<Keeper>,
-    /// A place to hang mounts on, where the kernel takes no detached ones as layers (before 6.15).
-    staging: Option<String>,
+    way: Way,
+}
+
+/// How a directory of the store becomes a layer with other ids.
+enum Way {
+    /// The whole store has them on one mount, in which its directories are found again: a mount for each layer would have to be taken down
+    /// again, and the kernel lets all processors pass by for that.
+    Store(StoreMount),
+    /// Where the kernel takes no detached mounts as layers (before 6.15): a mount for each, in a place to hang it on.
+    Hung(String),
+}
+
+/// A detached mount of the store.
+struct StoreMount {
+    mount: OwnedFd,
+    path: PathBuf,
 }
 
 impl Idmap {
@@ -53,15 +73,15 @@ impl Idmap {
             _ => return Err("cooper itself has no other ids to give".to_owned()),
         }
         let keeper = Arc::new(Keeper::start().map_err(|error| error.to_string())?);
-        let mut idmap = Self { keeper, staging: None };
-        let Err(detached) = idmap.try_overlay(session) else {
-            return Ok(idmap);
+        let tried = |way: Result<Way, Error>| {
+            let keeper = Arc::clone(&keeper);
+            let idmap = Self { keeper, way: way? };
+            idmap.try_overlay(session).map(|()| idmap)
         };
-        idmap.staging = Some(session.staging().map_err(|error| error.to_string())?);
-        match idmap.try_overlay(session) {
-            Ok(()) => Ok(idmap),
-            Err(_) => Err(format!("overlays with other ids do not work: {detached}")),
-        }
+        tried(StoreMount::new(session, &keeper).map(Way::Store)).or_else(|detached| {
+            tried(session.staging().map(Way::Hung))
+                .map_err(|_| format!("overlays with other ids do not work: {detached}"))
+        })
     }
 
     /// Gives a detached mount (or a tree of them) the ids of containers.
@@ -90,7 +110,7 @@ impl Idmap {
             .map(|lower| self.layer(lower.as_fd()))
             .collect::<Result<Vec<_>, _>>()?;
         let upper = upper.map(|folder| self.layer(folder)).transpose()?;
-        let open = |folder: &Layer<'_>, name: &str| {
+        let open = |folder: &Layer, name: &str| {
             openat(&folder.mount, name, DIRECTORY, Mode::empty()).doing(|| "open a snapshot with other ids")
         };
         let directories = upper
@@ -111,13 +131,21 @@ impl Idmap {
         })
     }
 
-    fn layer(&self, directory: BorrowedFd<'_>) -> Result<Layer<'_>, Error> {
+    fn layer(&self, directory: BorrowedFd<'_>) -> Result<Layer, Error> {
         let doing = || "give a layer other ids";
+        let staging = match &self.way {
+            Way::Store(store) => match store.find(directory)? {
+                Some(mount) => return Ok(Layer { mount, hangs: false }),
+                None => None,
+            },
+            Way::Hung(staging) => Some(staging),
+        };
         let mount = self.copy(directory, false).doing(doing)?;
-        if let Some(staging) = &self.staging {
+        if let Some(staging) = staging {
             hang(mount.as_fd(), staging).doing(doing)?;
         }
-        Ok(Layer { mount, idmap: self })
+        let hangs = staging.is_some();
+        Ok(Layer { mount, hangs })
     }
 
     /// By writing: a mount that shows the files may still refuse, or write with other ids than the image's.
@@ -176,15 +204,47 @@ impl Idmap {
     }
 }
 
-/// A layer's directory on a mount of its own. The overlay has a copy of that mount: this one goes.
-struct Layer<'a> {
-    mount: OwnedFd,
-    idmap: &'a Idmap,
+impl StoreMount {
+    fn new(session: &Session, keeper: &Keeper) -> Result<Self, Error> {
+        let doing = || "give the store other ids";
+        let path = session.store.path().to_owned();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let store = openat(CWD, &path, flags, Mode::empty()).doing(doing)?;
+        let mount = copy(store.as_fd(), false).doing(doing)?;
+        syscalls::set_idmap(mount.as_fd(), keeper.namespace(), false).doing(doing)?;
+        Ok(Self { mount, path })
+    }
+
+    /// The same directory by this mount; `None` for what lies elsewhere, or on a filesystem that is mounted within the store.
+    fn find(&self, directory: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
+        let doing = || "find a layer in the store";
+        let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
+        let place = readlinkat(CWD, name, Vec::new()).doing(doing)?;
+        let place = Path::new(OsStr::from_bytes(place.to_bytes()));
+        let Ok(within) = place.strip_prefix(&self.path) else {
+            return Ok(None);
+        };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let found = match openat2(&self.mount, within, DIRECTORY, Mode::empty(), resolve) {
+            Ok(found) => found,
+            // Moved or removed meanwhile: its descriptor is good all the same.
+            Err(_) => return Ok(None),
+        };
+        let (asked, there) = (fstat(directory).doing(doing)?, fstat(&found).doing(doing)?);
+        let same = (asked.st_dev, asked.st_ino) == (there.st_dev, there.st_ino);
+        Ok(same.then_some(found))
+    }
 }
 
-impl Drop for Layer<'_> {
+/// A layer's directory on a mount with other ids. The overlay has a copy of that mount: one that hangs goes.
+struct Layer {
+    mount: OwnedFd,
+    hangs: bool,
+}
+
+impl Drop for Layer {
     fn drop(&mut self) {
-        if self.idmap.staging.is_some() {
+        if self.hangs {
             let place = format!("/proc/self/fd/{}", self.mount.as_raw_fd());
             if let Err(error) = unmount(place, UnmountFlags::DETACH) {
                 eprintln!("cooper-worker: unmount a layer: {error}");
