@@ -1,7 +1,7 @@
 //! The container's own /dev: a tmpfs with the devices that Docker gives, made before it hangs anywhere.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::fs::{
@@ -13,9 +13,9 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use crate::error::{Doing, Error};
 use crate::protocol::Tty;
 
-use super::root::{copy, filesystem, hang, set};
+use super::root::{copy, filesystem, filled, hang, set};
 use super::spec::Spec;
-use super::target::{Root, place};
+use super::target::place;
 use super::terminal::Terminal;
 
 /// Name and numbers. Source: the kernel's admin-guide/devices.txt.
@@ -49,7 +49,7 @@ pub const LINKS: [(&str, &str); 6] = [
 const SHM_BYTES: u64 = 64 * 1024 * 1024;
 
 pub struct Devices {
-    /// The tmpfs.
+    /// The tmpfs; once it is complete, with all that hangs below it.
     pub directory: OwnedFd,
     /// Filesystems to hang below it, by name.
     inner: Vec<(&'static str, OwnedFd)>,
@@ -122,25 +122,23 @@ impl Devices {
         })
     }
 
-    /// Once /dev hangs in its place, the mounts below it can.
-    pub fn finish(&self, root: &mut Root) -> Result<(), Error> {
-        for (name, mount) in self.inner.iter().chain(&self.nodes) {
-            let target = self.open(name)?;
-            place(mount.as_fd(), target.as_fd()).doing(|| format!("mount /dev/{name}"))?;
-        }
-        // Nothing of these is a stub in the image: they lie on the tmpfs.
-        debug_assert!(
-            root.stubs.made.iter().all(|stub| !stub.starts_with("dev/")),
-            "stubs below /dev"
-        );
-        Ok(())
+    /// With the mounts below it in their places.
+    pub fn complete(mut self, spec: &Spec) -> Result<Self, Error> {
+        self.directory = filled(&self.directory, spec, |_| {
+            for (name, mount) in self.inner.iter().chain(&self.nodes) {
+                let target = self.open(name)?;
+                place(mount.as_fd(), target.as_fd()).doing(|| format!("mount /dev/{name}"))?;
+            }
+            Ok(())
+        })?;
+        Ok(self)
     }
 
     /// Once the rest is there: a terminal, which is /dev/console too, as runc has it.
     pub fn open_terminal(&self, size: Tty, supervisor: &UnixStream) -> Result<Terminal, Error> {
         let doing = || "make /dev/console";
-        let devpts = self.inner.iter().find(|(name, _)| *name == "pts");
-        let (_, devpts) = devpts.ok_or_else(|| Error::internal("no /dev/pts"))?;
+        // That which hangs in its place: the terminal has a name there.
+        let devpts = self.open("pts")?;
         let terminal = Terminal::open(devpts.as_fd(), size, supervisor)?;
         let mode = Mode::from_raw_mode(0o600);
         mknodat(&self.directory, "console", FileType::RegularFile, mode, 0).doing(doing)?;
@@ -158,11 +156,9 @@ impl Devices {
 
     /// For standard input that there is none of: by the machine's, which the worker has open, a container's root could change the mode and the
     /// owner of the machine's node.
-    pub fn open_null(&self, names: &OwnedFd) -> Result<OwnedFd, Error> {
-        let null = self.nodes.iter().find(|(name, _)| *name == "null");
-        let (_, null) = null.ok_or_else(|| Error::internal("no null device"))?;
-        let name = null.as_raw_fd().to_string();
-        openat(names, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /dev/null")
+    pub fn open_null(&self) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.directory, "null", flags, Mode::empty()).doing(|| "open /dev/null")
     }
 
     fn open(&self, name: &str) -> Result<OwnedFd, Error> {

@@ -18,13 +18,14 @@ use crate::error::{Doing, Error};
 use crate::protocol::WorkerError;
 use crate::syscalls;
 
+use super::channel::receive;
 use super::chroot;
 use super::emulate;
 use super::notify;
 use super::passed_device;
-use super::root::{self, PROC_MAGIC, SYSFS_MAGIC};
+use super::root::{Own, PROC_MAGIC, SYSFS_MAGIC};
 use super::seccomp;
-use super::spec::{STDIO, Spec, Stubs};
+use super::spec::{Program, STDIO, Spec, Stubs};
 use super::target::{self, Root};
 use super::user::{self, User};
 use super::{capabilities, cgroup, rlimits};
@@ -46,23 +47,28 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Far more than any real one; the image's author decides about the file.
 const MOST_PASSWD_BYTES: u64 = 32 * 1024 * 1024;
 
+/// What it begins with: copies of what its supervisor has.
+pub struct Start<'a> {
+    pub spec: &'a Spec,
+    /// Of the spec.
+    pub descriptors: Vec<OwnedFd>,
+    /// Devices, where others had to make them.
+    pub nodes: Option<BorrowedFd<'a>>,
+    pub filter: Option<&'a seccomp::Compiled>,
+    /// Says what the program is, when that is known.
+    pub worker: &'a UnixStream,
+    pub report: File,
+    pub supervisor: UnixStream,
+}
+
 /// Becomes the program. Returns only when that failed, after reporting it.
-pub fn run(
-    spec: &Spec,
-    descriptors: Vec<OwnedFd>,
-    nodes: Option<BorrowedFd<'_>>,
-    filter: Option<&seccomp::Compiled>,
-    mut report: File,
-    supervisor: &UnixStream,
-) {
-    let answer = prepare(spec, descriptors, nodes, filter, &report, supervisor)
-        .and_then(|environment| execute(spec, &environment));
-    let line = match answer {
+pub fn run(mut start: Start<'_>) {
+    let line = match start.become_program() {
         Ok(not_executed) => not_executed,
         Err(error) => Report::Failed(error.to_wire()),
     };
     // When the pipe cannot be written, the supervisor is gone, and so are we.
-    let _ = write_line(&mut report, &line);
+    let _ = write_line(&mut start.report, &line);
 }
 
 fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
@@ -71,85 +77,104 @@ fn write_line(pipe: &mut impl Write, line: &Report) -> std::io::Result<()> {
     pipe.write_all(&bytes)
 }
 
-/// Everything but the exec; gives the environment.
-fn prepare(
-    spec: &Spec,
-    descriptors: Vec<OwnedFd>,
-    nodes: Option<BorrowedFd<'_>>,
-    filter: Option<&seccomp::Compiled>,
-    mut report: &File,
-    supervisor: &UnixStream,
-) -> Result<Vec<CString>, Error> {
-    rustix::process::setsid().doing(|| "start a session")?;
-    enter_cgroup(spec, &descriptors)?;
-    // A setuid program clears this; then the supervisor's watch over the worker is what remains.
-    set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
-    if !spec.chroot {
-        rustix::system::sethostname(spec.hostname.as_bytes())
-            .doing(|| format!("set hostname \"{}\"", spec.hostname))?;
+impl Start<'_> {
+    fn become_program(&mut self) -> Result<Report, Error> {
+        let mounts = emulate::mount_namespace()?;
+        let own = self.isolate()?;
+        let told = receive::<Program>(self.worker)?;
+        let (program, descriptors) = told.ok_or_else(|| Error::internal("the worker is gone"))?;
+        let user = self.enter(own, &program, &descriptors)?;
+        self.give_up_rights(&user, &mounts)?;
+        execute(&program, &environment(&program, &user)?)
     }
-    umask(Mode::empty());
-    let stdio = [0, 1, 2].map(|place| descriptors.get(STDIO + place));
-    let [Some(stdin), Some(stdout), Some(stderr)] = stdio else {
-        return Err(Error::internal("no stdio"));
-    };
-    let mounts = emulate::mount_namespace()?;
-    let (mut root, null, terminal) = if spec.chroot {
-        let root = chroot::enter(&descriptors)?;
-        let null = chroot::open_null(&root)?;
-        (root, null, None)
-    } else {
-        root::assemble(spec, &descriptors, nodes, supervisor)?
-    };
-    umask(Mode::from_raw_mode(0o022));
-    let user = find_user(&root, &spec.user)?;
-    passed_device::give_to_user(&root, spec, &user)?;
-    enter_directory(&root, &spec.cwd, &user, spec.emulate_ids)?;
-    let stubs = std::mem::take(&mut root.stubs);
-    rlimits::set_defaults(&spec.ulimits, spec.has_secret);
-    // A kernel without keyrings has nothing to hide, and the filter that we are under may refuse them altogether.
-    match syscalls::new_session_keyring() {
-        Err(error) if spec.chroot && error.raw_os_error() == Some(libc::EPERM) => {}
-        Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring")?,
-        _ => {}
-    }
-    let stdio = match &terminal {
-        None if is_null(stdin)? => [null.as_fd(), stdout.as_fd(), stderr.as_fd()],
-        None => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
-        Some(terminal) => {
-            terminal.take()?;
-            [terminal.slave.as_fd(); 3]
+
+    /// What does not take the program: namespaces, and the mounts that all containers have (`None`: those by chroot have none).
+    fn isolate(&self) -> Result<Option<Own>, Error> {
+        rustix::process::setsid().doing(|| "start a session")?;
+        enter_cgroup(self.spec, &self.descriptors)?;
+        // A setuid program clears this; then the supervisor's watch over the worker is what remains.
+        set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
+        make_keyring(self.spec)?;
+        umask(Mode::empty());
+        if self.spec.chroot {
+            return Ok(None);
         }
-    };
-    take_stdio(stdio, &user, spec.emulate_ids)?;
-    rlimits::set(&spec.ulimits)?;
-    write_line(&mut report, &Report::Ready(stubs)).doing(|| "report to the supervisor")?;
-    if !spec.services.is_empty() {
-        notify::install(&spec.services, supervisor)?;
+        let name = &self.spec.hostname;
+        rustix::system::sethostname(name.as_bytes()).doing(|| format!("set hostname \"{name}\""))?;
+        Own::make(self.spec, self.nodes).map(Some)
     }
-    // With this anybody may load a filter.
-    if spec.security.no_new_privileges {
-        set_no_new_privs(true).doing(|| "give up new privileges")?;
-    }
-    // Else that needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
-    if let Some(filter) = filter {
-        syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
-    }
-    let kept = CapabilitySet::from_bits_retain(spec.security.capabilities);
-    match (spec.emulate_ids, spec.insecure) {
-        (true, insecure) => {
-            emulate::hand_over(supervisor, &user, &mounts)?;
-            if !insecure {
-                capabilities::stay_root(kept)?;
+
+    /// Enters the root filesystem, as the program finds it; all is made then.
+    fn enter(&mut self, own: Option<Own>, program: &Program, descriptors: &[OwnedFd]) -> Result<User, Error> {
+        let spec = self.spec;
+        let [Some(stdin), Some(stdout), Some(stderr)] = [0, 1, 2].map(|place| descriptors.get(STDIO + place)) else {
+            return Err(Error::internal("no stdio"));
+        };
+        let (mut root, null, terminal) = match own {
+            Some(own) => own.assemble(spec, program, descriptors, &self.supervisor)?,
+            None => {
+                let root = chroot::enter(descriptors)?;
+                let null = chroot::open_null(&root)?;
+                (root, null, None)
             }
-        }
-        (false, true) => capabilities::become_user_with_all(&user)?,
-        (false, false) => capabilities::become_user(&user, kept)?,
+        };
+        umask(Mode::from_raw_mode(0o022));
+        let user = find_user(&root, &program.user)?;
+        passed_device::give_to_user(&root, program, &user)?;
+        enter_directory(&root, &program.cwd, &user, spec.emulate_ids)?;
+        rlimits::set_defaults(&spec.ulimits, spec.has_secret);
+        let stdio = match &terminal {
+            None if is_null(stdin)? => [null.as_fd(), stdout.as_fd(), stderr.as_fd()],
+            None => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+            Some(terminal) => {
+                terminal.take()?;
+                [terminal.slave.as_fd(); 3]
+            }
+        };
+        take_stdio(stdio, &user, spec.emulate_ids)?;
+        rlimits::set(&spec.ulimits)?;
+        let ready = Report::Ready(std::mem::take(&mut root.stubs));
+        write_line(&mut self.report, &ready).doing(|| "report to the supervisor")?;
+        Ok(user)
     }
-    set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
-    syscalls::reset_signals();
-    syscalls::close_on_exec_from(3).doing(|| "close descriptors")?;
-    environment(spec, &user)
+
+    fn give_up_rights(&self, user: &User, mounts: &OwnedFd) -> Result<(), Error> {
+        let spec = self.spec;
+        if !spec.services.is_empty() {
+            notify::install(&spec.services, &self.supervisor)?;
+        }
+        // With this anybody may load a filter.
+        if spec.security.no_new_privileges {
+            set_no_new_privs(true).doing(|| "give up new privileges")?;
+        }
+        // Else that needs CAP_SYS_ADMIN, as no_new_privs stays off (sudo works in a RUN); so it comes before the capabilities go.
+        if let Some(filter) = self.filter {
+            syscalls::load_filter(&filter.program, filter.flags).doing(|| "load the seccomp filter")?;
+        }
+        let kept = CapabilitySet::from_bits_retain(spec.security.capabilities);
+        match (spec.emulate_ids, spec.insecure) {
+            (true, insecure) => {
+                emulate::hand_over(&self.supervisor, user, mounts)?;
+                if !insecure {
+                    capabilities::stay_root(kept)?;
+                }
+            }
+            (false, true) => capabilities::become_user_with_all(user)?,
+            (false, false) => capabilities::become_user(user, kept)?,
+        }
+        set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "tie the container to its supervisor")?;
+        syscalls::reset_signals();
+        syscalls::close_on_exec_from(3).doing(|| "close descriptors")
+    }
+}
+
+/// A kernel without keyrings has nothing to hide, and the filter that we are under may refuse them altogether.
+fn make_keyring(spec: &Spec) -> Result<(), Error> {
+    match syscalls::new_session_keyring() {
+        Err(error) if spec.chroot && error.raw_os_error() == Some(libc::EPERM) => Ok(()),
+        Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => Err(error).doing(|| "make a session keyring"),
+        _ => Ok(()),
+    }
 }
 
 /// Its own cgroup is the root of those that it sees, so it is in there before it gets a namespace of them.
@@ -162,12 +187,19 @@ fn enter_cgroup(spec: &Spec, descriptors: &[OwnedFd]) -> Result<(), Error> {
     syscalls::unshare(UnshareFlags::NEWCGROUP).doing(|| "make a cgroup namespace")
 }
 
-fn environment(spec: &Spec, user: &User) -> Result<Vec<CString>, Error> {
+fn environment(program: &Program, user: &User) -> Result<Vec<CString>, Error> {
     // An empty one counts as none. Source: runc, `finalizeNamespace`.
     let own = |entry: &&String| *entry != "HOME=";
-    let home =
-        (!spec.env.iter().filter(own).any(|entry| entry.starts_with("HOME="))).then(|| format!("HOME={}", user.home));
-    spec.env.iter().filter(own).cloned().chain(home).map(c_string).collect()
+    let home = (!program.env.iter().filter(own).any(|entry| entry.starts_with("HOME=")))
+        .then(|| format!("HOME={}", user.home));
+    program
+        .env
+        .iter()
+        .filter(own)
+        .cloned()
+        .chain(home)
+        .map(c_string)
+        .collect()
 }
 
 fn c_string(text: String) -> Result<CString, Error> {
@@ -256,15 +288,20 @@ fn take_stdio(stdio: [BorrowedFd<'_>; 3], user: &User, emulated: bool) -> Result
 }
 
 /// Tries each place of PATH, as execvp does; gives the status and message that a shell would.
-fn execute(spec: &Spec, environment: &[CString]) -> Result<Report, Error> {
-    let Some(name) = spec.argv.first() else {
+fn execute(program: &Program, environment: &[CString]) -> Result<Report, Error> {
+    let Some(name) = program.argv.first() else {
         return Err(Error::user("RUN_FAILED", "there is no program to run"));
     };
-    let arguments = spec.argv.iter().cloned().map(c_string).collect::<Result<Vec<_>, _>>()?;
+    let arguments = program
+        .argv
+        .iter()
+        .cloned()
+        .map(c_string)
+        .collect::<Result<Vec<_>, _>>()?;
     let arguments: Vec<_> = arguments.iter().map(CString::as_c_str).collect();
     let variables: Vec<_> = environment.iter().map(CString::as_c_str).collect();
     let mut worst = std::io::Error::from(Errno::NOENT);
-    for place in places(name, &spec.env) {
+    for place in places(name, &program.env) {
         let error = syscalls::execute(&c_string(place)?, &arguments, &variables);
         match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => {}

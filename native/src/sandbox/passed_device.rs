@@ -13,7 +13,7 @@ use crate::session::Session;
 use super::idmap;
 use super::mounts::clean;
 use super::root::{copy, filesystem};
-use super::spec::{self, Mount, Spec};
+use super::spec::{self, Mount, Program};
 use super::target::Root;
 use super::user::User;
 
@@ -96,8 +96,8 @@ fn make_node(
 }
 
 /// Once it is known who the user is: his are those nodes of which nobody said whose they are. Source: CDI, `ContainerEdits.Apply`.
-pub fn give_to_user(root: &Root, spec: &Spec, user: &User) -> Result<(), Error> {
-    let nodes = spec
+pub fn give_to_user(root: &Root, program: &Program, user: &User) -> Result<(), Error> {
+    let nodes = program
         .mounts
         .iter()
         .filter(|mount| mount.device == Some(spec::Device::OfUser));

@@ -1,5 +1,5 @@
 //! The container's filesystem, assembled by descriptor: every mount is made detached, the machine is left by pivot_root, and only then is
-//! anything hung into the image, which cannot lead anywhere else any more.
+//! anything hung into the image, which cannot lead anywhere else any more. What does not come from the image is made before that is there.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,12 +17,12 @@ use crate::error::{Doing, Error};
 use crate::syscalls::mount_setattr;
 
 use super::cgroup::view;
-use super::device;
-use super::mask;
+use super::device::Devices;
+use super::mask::{self, Tree};
 use super::passed_device;
 use super::proc;
-use super::spec::{self, ROOT, Spec};
-use super::target::{Root, place};
+use super::spec::{self, Program, ROOT, Spec};
+use super::target::{Root, is_directory, place};
 use super::terminal::Terminal;
 
 pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
@@ -31,54 +31,90 @@ pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
 pub const PROC_MAGIC: i64 = 0x9fa0;
 pub const SYSFS_MAGIC: i64 = 0x6265_6572;
 
-/// Makes the root, enters it, and hangs everything into it. Gives it, its null device, open for reading, and its terminal.
-pub fn assemble(
+/// What a container has whatever its image is. Each tree is whole, and detached.
+pub struct Own {
+    names: OwnedFd,
+    proc: OwnedFd,
+    sys: OwnedFd,
+    devices: Devices,
+}
+
+impl Own {
+    /// `nodes` has the devices, where others had to make them.
+    pub fn make(spec: &Spec, nodes: Option<BorrowedFd<'_>>) -> Result<Self, Error> {
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).doing(|| "make the mounts private")?;
+        let names =
+            openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
+        // What needs the machine's view is made before anything hangs over it.
+        let proc = proc::make(spec)?;
+        let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
+        let devices = Devices::prepare(spec, nodes)?.complete(spec)?;
+        let masks = |mount: BorrowedFd<'_>, place: &str| {
+            if spec.security.masks {
+                mask::mask(&Tree { mount, place }, &devices)?;
+            }
+            Ok(())
+        };
+        let proc = filled(&proc, spec, |proc| masks(proc, "/proc"))?;
+        let sys = filled(&sys, spec, |sys| {
+            view::attach(sys, &spec.cgroups, spec.insecure)?;
+            masks(sys, "/sys")
+        })?;
+        Ok(Self {
+            names,
+            proc,
+            sys,
+            devices,
+        })
+    }
+
+    /// Makes the root, enters it, and hangs everything into it. Gives it, its null device, open for reading, and its terminal.
+    pub fn assemble(
+        self,
+        spec: &Spec,
+        program: &Program,
+        descriptors: &[OwnedFd],
+        supervisor: &UnixStream,
+    ) -> Result<(Root, OwnedFd, Option<Terminal>), Error> {
+        let mounts = prepare_all(spec, program, descriptors)?;
+        let root = descriptors
+            .get(ROOT)
+            .ok_or_else(|| Error::internal("no root filesystem"))?;
+        enter(root.as_fd(), spec)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = openat(CWD, "/", flags, Mode::empty()).doing(|| "open the root")?;
+        let mut root = Root {
+            directory,
+            names: self.names,
+            stubs: spec::Stubs::default(),
+        };
+        attach_own(&mut root, self.proc.as_fd(), "/proc")?;
+        attach_own(&mut root, self.sys.as_fd(), "/sys")?;
+        attach_own(&mut root, self.devices.directory.as_fd(), "/dev")?;
+        let null = self.devices.open_null()?;
+        let terminal = spec
+            .terminal
+            .map(|size| self.devices.open_terminal(size, supervisor))
+            .transpose()?;
+        for (mount, descriptor) in program.mounts.iter().zip(&mounts) {
+            attach_asked(&mut root, descriptor.as_fd(), mount, &self.devices)?;
+        }
+        Ok((root, null, terminal))
+    }
+}
+
+/// A detached tree: a mount, and what is hung into it. For that it hangs somewhere itself (until 6.15 it has to), and goes there with the
+/// machine's mounts.
+pub fn filled(
+    mount: &OwnedFd,
     spec: &Spec,
-    descriptors: &[OwnedFd],
-    nodes: Option<BorrowedFd<'_>>,
-    supervisor: &UnixStream,
-) -> Result<(Root, OwnedFd, Option<Terminal>), Error> {
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).doing(|| "make the mounts private")?;
-    let names = openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
-    // What needs the machine's view is made before it is left.
-    let proc = proc::make(spec)?;
-    let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
-    let devices = device::Devices::prepare(spec, nodes)?;
-    let mounts = prepare_all(spec, descriptors)?;
-    let root = descriptors
-        .get(ROOT)
-        .ok_or_else(|| Error::internal("no root filesystem"))?;
-    enter(root.as_fd(), spec)?;
-    let directory = openat(
-        CWD,
-        "/",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .doing(|| "open the root")?;
-    let mut root = Root {
-        directory,
-        names,
-        stubs: spec::Stubs::default(),
-    };
-    attach_own(&mut root, proc.as_fd(), "/proc")?;
-    attach_own(&mut root, sys.as_fd(), "/sys")?;
-    view::attach(sys.as_fd(), &spec.cgroups, spec.insecure)?;
-    attach_own(&mut root, devices.directory.as_fd(), "/dev")?;
-    devices.finish(&mut root)?;
-    let null = devices.open_null(&root.names)?;
-    let terminal = spec
-        .terminal
-        .map(|size| devices.open_terminal(size, supervisor))
-        .transpose()?;
-    if spec.security.masks {
-        mask::mask(&root, &devices)?;
-    }
-    for (mount, descriptor) in spec.mounts.iter().zip(&mounts) {
-        attach_asked(&mut root, descriptor.as_fd(), mount, &devices)?;
-    }
-    Ok((root, null, terminal))
+    fill: impl FnOnce(BorrowedFd<'_>) -> Result<(), Error>,
+) -> Result<OwnedFd, Error> {
+    let doing = || "make the container's own mounts";
+    hang(mount.as_fd(), &spec.staging).doing(doing)?;
+    fill(mount.as_fd())?;
+    copy(mount.as_fd(), true).doing(doing)
 }
 
 /// A new, detached filesystem with options (`None`: a flag).
@@ -130,10 +166,10 @@ pub fn set(mount: BorrowedFd<'_>, attributes: MountAttrFlags, recursive: bool) -
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-fn prepare_all(spec: &Spec, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Error> {
+fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Error> {
     let mut hanging = BTreeSet::new();
-    let mut prepared = Vec::with_capacity(spec.mounts.len());
-    for mount in &spec.mounts {
+    let mut prepared = Vec::with_capacity(program.mounts.len());
+    for mount in &program.mounts {
         let whole = descriptors
             .get(mount.descriptor)
             .ok_or_else(|| Error::internal("a mount without descriptor"))?;
@@ -211,32 +247,24 @@ fn enter(root: BorrowedFd<'_>, spec: &Spec) -> Result<(), Error> {
 fn attach_own(root: &mut Root, mount: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-    match openat2(&root.directory, path, flags, Mode::empty(), resolve) {
-        Ok(_) | Err(Errno::NOENT) => {}
-        Err(_) => {
-            return Err(Error::user(
-                "IMAGE_INVALID",
-                format!("\"{path}\" is a symlink in the image"),
-            ));
-        }
-    }
-    let stat = rustix::fs::statat(&root.directory, &path[1..], rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-    if stat.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory) {
-        return Err(Error::user(
+    let invalid = |what| {
+        Err(Error::user(
             "IMAGE_INVALID",
-            format!("\"{path}\" is not a directory in the image"),
-        ));
+            format!("\"{path}\" is {what} in the image"),
+        ))
+    };
+    match openat2(&root.directory, path, flags, Mode::empty(), resolve) {
+        Ok(there) if is_directory(there.as_fd())? => {
+            place(mount, there.as_fd()).doing(|| format!("mount at \"{path}\""))
+        }
+        Ok(_) => invalid("not a directory"),
+        Err(Errno::NOENT) => root.attach(mount, path, |_| Ok(())),
+        Err(_) => invalid("a symlink"),
     }
-    root.attach(mount, path, |_| Ok(()))
 }
 
 /// A mount that was asked for. None may hide what keeps the container in.
-fn attach_asked(
-    root: &mut Root,
-    mount: BorrowedFd<'_>,
-    asked: &spec::Mount,
-    devices: &device::Devices,
-) -> Result<(), Error> {
+fn attach_asked(root: &mut Root, mount: BorrowedFd<'_>, asked: &spec::Mount, devices: &Devices) -> Result<(), Error> {
     let dev = devices.stat()?;
     root.attach(mount, &asked.target, |target| {
         let magic = fstatfs(target).doing(|| "stat a mount target")?.f_type as i64;

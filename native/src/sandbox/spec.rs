@@ -1,4 +1,5 @@
-//! What a supervisor is told, and what it answers. Descriptors go beside the JSON (channel.rs).
+//! What a supervisor is told, and what it answers. Descriptors go beside the JSON (channel.rs). It is told in two parts: what the container is
+//! comes first, so that this is made while the worker makes what is to lie in it.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +11,14 @@ use super::cgroup::view::Shown;
 use super::notify::Service;
 use super::security::Security;
 
-/// Places of the first descriptors of a spec; `Spec.mounts` has the places of the rest.
+/// Places of the first descriptors of a program; `Program.mounts` has the places of the rest.
 pub const ROOT: usize = 0;
 pub const STDIO: usize = 1;
+pub const MOUNTS: usize = STDIO + 3;
 
+/// What a container is, whatever lies in it. Goes to the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Spec {
-    pub argv: Vec<String>,
-    pub env: Vec<String>,
-    pub cwd: String,
-    pub user: String,
     pub hostname: String,
     /// An empty directory in the worker's view of the host, to hang mounts on before they have their place.
     pub staging: String,
@@ -47,13 +46,22 @@ pub struct Spec {
     /// It is given a secret, which a core file would have: of such a program there is none.
     pub has_secret: bool,
     pub terminal: Option<Tty>,
-    pub mounts: Vec<Mount>,
     /// System calls that the supervisor answers.
     pub services: Vec<Service>,
 }
 
-/// One mount of the container, besides those that all have.
+/// What lies in it, and what runs there. The container's first process takes it from the same socket.
 #[derive(Debug, Serialize, Deserialize)]
+pub struct Program {
+    pub argv: Vec<String>,
+    pub env: Vec<String>,
+    pub cwd: String,
+    pub user: String,
+    pub mounts: Vec<Mount>,
+}
+
+/// One mount of the container, besides those that all have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mount {
     /// Place of the detached mount.
     pub descriptor: usize,

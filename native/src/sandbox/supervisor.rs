@@ -47,9 +47,13 @@ pub fn main() -> Result<(), Error> {
         Filter::Policy(options) => Some(seccomp::default_filter(options)),
         Filter::Program(compiled) => Some(compiled.load()),
     };
-    match start(&spec, descriptors, filter.as_ref()) {
+    match start(&spec, descriptors, filter.as_ref(), &socket) {
         Ok(container) => attend(&socket, container),
-        Err(error) => send(&socket, &Answer::Failed(error.to_wire()), &[]),
+        Err(error) => {
+            // Where the worker is gone, or has given up itself, there is nobody to be told.
+            let _ = send(&socket, &Answer::Failed(error.to_wire()), &[]);
+            Ok(())
+        }
     }
 }
 
@@ -66,7 +70,12 @@ struct Container {
     emulation: Option<Emulation>,
 }
 
-fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compiled>) -> Result<Container, Error> {
+fn start(
+    spec: &Spec,
+    descriptors: Vec<OwnedFd>,
+    filter: Option<&seccomp::Compiled>,
+    worker: &UnixStream,
+) -> Result<Container, Error> {
     if let Some(place) = spec.network {
         let namespace = descriptors
             .get(place)
@@ -97,7 +106,16 @@ fn start(spec: &Spec, descriptors: Vec<OwnedFd>, filter: Option<&seccomp::Compil
     match cloned {
         None => {
             drop((reading, ours));
-            init::run(spec, descriptors, nodes, filter, File::from(writing), &theirs);
+            let (report, supervisor) = (File::from(writing), theirs);
+            init::run(init::Start {
+                spec,
+                descriptors,
+                nodes,
+                filter,
+                worker,
+                report,
+                supervisor,
+            });
             syscalls::exit_now(125)
         }
         Some(first) => {
