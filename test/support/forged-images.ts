@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
-import { digestOf } from '../../src/oci/digest.ts';
+import { digestOf, hexOf, isDigest } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 
 /** An entry of a layer, written as it stands: `../x`, a link to anywhere. */
@@ -102,4 +104,16 @@ export async function startForgedRegistry(): Promise<ForgedRegistry> {
       await once(server, 'close');
     },
   };
+}
+
+/** Puts a forged image into a directory, as an OCI layout with nothing else. */
+export async function writeLayout(directory: string, { blobs, manifest, manifestType }: Forged): Promise<void> {
+  await mkdir(join(directory, 'blobs/sha256'), { recursive: true });
+  const bytes = Buffer.from(JSON.stringify(manifest));
+  for (const [digest, blob] of [...blobs, [digestOf(bytes), bytes] as const]) {
+    if (isDigest(digest)) await writeFile(join(directory, 'blobs/sha256', hexOf(digest)), blob);
+  }
+  const manifests = [{ mediaType: manifestType, digest: digestOf(bytes), size: bytes.length }];
+  await writeFile(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+  await writeFile(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
 }
