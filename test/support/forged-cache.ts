@@ -8,8 +8,8 @@ import { tarOf } from './tar.ts';
 export interface ForgedMount {
   readonly id: string;
   readonly tar: Buffer;
-  /** What is wrong: the digest of the uncompressed tar, or the bytes of the blob. */
-  readonly wrong?: 'diffID' | 'blob';
+  /** What is wrong: the digest of the uncompressed tar, the bytes of the blob, its size, that it is not there, or that it is named twice. */
+  readonly wrong?: 'diffID' | 'blob' | 'size' | 'hugeSize' | 'missing' | 'twice';
 }
 
 /** Writes an archive of cache mounts as somebody else might. Every document in it is well formed. */
@@ -18,10 +18,12 @@ export async function forgeCache(path: string, mounts: readonly ForgedMount[]): 
   const forged = mounts.map(({ id, tar, wrong }): ArtifactMount => {
     const bytes = gzipSync(tar);
     const digest = digestOf(bytes);
-    blobs.set(digest, wrong === 'blob' ? Buffer.alloc(bytes.length, 1) : bytes);
+    if (wrong !== 'missing') blobs.set(digest, wrong === 'blob' ? Buffer.alloc(bytes.length, 1) : bytes);
     const diffID = digestOf(wrong === 'diffID' ? 'another' : tar) as string as DiffID;
     const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
-    return { id, layers: [{ diffID, descriptor: { mediaType, digest, size: bytes.length } }] };
+    const size = wrong === 'hugeSize' ? Number.MAX_SAFE_INTEGER : bytes.length + (wrong === 'size' ? 1 : 0);
+    const layer = { diffID, descriptor: { mediaType, digest, size } };
+    return { id, layers: wrong === 'twice' ? [layer, layer] : [layer] };
   });
   const { manifest, config } = encodeArtifact(forged);
   for (const { descriptor, bytes } of [manifest, config]) blobs.set(descriptor.digest, bytes);

@@ -1,6 +1,7 @@
 //! `mount.pack`: a cache mount → tars, as layers are packed (same digests, same search for secrets), into `tmp/<lease>/blobs/sha256/`.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use rustix::fs::{Mode, fstat, openat};
 
 use super::chunks::{self, Found};
 use super::memory::{Memory, state_of};
-use super::{facts, list};
+use super::{facts, list, usage};
 use crate::context::RequestContext;
 use crate::digest::{Descriptor, DiffID, Digest};
 use crate::error::{Doing, Error};
@@ -18,6 +19,7 @@ use crate::index::entry::{Entry, Kind, Meta};
 use crate::layer::blob::BlobWriter;
 use crate::layer::commit::make_of;
 use crate::layer::content::Content;
+use crate::layer::inflate::{ALWAYS_ALLOWED, MAX_RATIO};
 use crate::layer::layout::{Item, Layout};
 use crate::layer::tar_write::Style;
 use crate::layer::upper::read_plain;
@@ -41,6 +43,9 @@ pub fn pack(session: &Session, params: &MountPackParams, request: &RequestContex
     let mut found = vec![root_of(&root)?];
     found.extend(read_plain(Arc::clone(&root))?);
     let chunks = chunks::split(found);
+    let sizes = chunks.iter().flatten().map(|(item, _)| item.entry.meta.size);
+    let total = sizes.fold(0, u64::saturating_add);
+    ensure_not_hollow(total, &root, request)?;
     let known: HashMap<&DiffID, &Descriptor> = params
         .known
         .iter()
@@ -53,7 +58,7 @@ pub fn pack(session: &Session, params: &MountPackParams, request: &RequestContex
         memory: Memory::read(session, name)?,
         blobs: blob_folder(session)?,
         done: AtomicU64::new(0),
-        total: chunks.iter().flatten().map(|(item, _)| item.entry.meta.size).sum(),
+        total,
     };
     let made: Result<Vec<(Option<Digest>, MountLayer)>, Error> =
         chunks.into_par_iter().map(|chunk| packing.pack_chunk(chunk)).collect();
@@ -64,6 +69,21 @@ pub fn pack(session: &Session, params: &MountPackParams, request: &RequestContex
     Memory::save(session, name, tars)?;
     let layers = made.into_iter().map(|(_, layer)| layer).collect();
     Ok(MountPackResult { in_use: false, layers })
+}
+
+/// A file of a terabyte is quickly made, and none of it on disk; its tar would take an hour, and nobody could import it.
+fn ensure_not_hollow(total: u64, root: &OwnedFd, request: &RequestContext) -> Result<(), Error> {
+    if total <= ALWAYS_ALLOWED {
+        return Ok(());
+    }
+    let used = usage::measure(root, b"", &request.cancel)?.bytes;
+    if total <= ALWAYS_ALLOWED.saturating_add(used.saturating_mul(MAX_RATIO)) {
+        return Ok(());
+    }
+    let message =
+        format!("the files of a cache mount have {total} bytes, of which {used} are on disk: the rest are holes");
+    Err(Error::user("EXPORT_FAILED", message)
+        .hint("remove the files that are nothing but holes, or choose other mounts with ids="))
 }
 
 /// `tmp/<lease>/blobs/sha256`, in the session's own folder: what is packed is gone when the session ends.
@@ -139,7 +159,7 @@ impl Packing<'_> {
 }
 
 /// The mount itself: its owner and mode belong to it.
-fn root_of(root: &std::os::fd::OwnedFd) -> Result<Found, Error> {
+fn root_of(root: &OwnedFd) -> Result<Found, Error> {
     let stat = fstat(root).doing(|| "stat a cache mount")?;
     let mut meta = Meta::new(Kind::Directory, stat.st_mode & 0o7777);
     (meta.uid, meta.gid) = (stat.st_uid, stat.st_gid);

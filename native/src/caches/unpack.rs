@@ -1,6 +1,7 @@
 //! `mount.unpack`: tars of somebody else's → a cache mount. They come from a registry or a file, so every rule for layers holds: nothing is
 //! written outside, sizes are bounded, and nothing has its place before all of it was checked.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, RenameFlags, openat, renameat_with};
@@ -8,6 +9,7 @@ use rustix::fs::{Mode, RenameFlags, openat, renameat_with};
 use super::facts::{self, Facts};
 use super::list;
 use crate::context::RequestContext;
+use crate::digest::DiffID;
 use crate::error::{Doing, Error};
 use crate::index::entry::Entry;
 use crate::layer::commit;
@@ -49,6 +51,11 @@ pub fn unpack(
 fn fill(session: &Session, aside: &str, layers: &[LayerBlob], request: &RequestContext) -> Result<(), Error> {
     if layers.len() > MAX_TARS {
         return Err(invalid("is one of too many of a cache mount"));
+    }
+    // A cache is cut into tars of different files; one that is named again and again would only be unpacked again and again.
+    let different: HashSet<&DiffID> = layers.iter().map(|layer| &layer.diff_id).collect();
+    if different.len() < layers.len() {
+        return Err(invalid("is named twice by a cache mount"));
     }
     let root: OwnedFd =
         openat(session.temporary(), aside, DIRECTORY, Mode::empty()).doing(|| "open a new cache mount")?;
