@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
@@ -15,7 +15,13 @@ import { layerDigests } from '../support/stored.ts';
 
 // A user with one id: what programs do with others is root's result, to the owner of each file in the layers.
 
-const steps = (base: string): string =>
+/** A RUN of a script of fixtures/single-id. */
+const script = async (name: string): Promise<string> => {
+  const text = await readFile(join(import.meta.dirname, `../../fixtures/single-id/${name}.sh`), 'utf8');
+  return `RUN <<'END_OF_SCRIPT'\n${text}END_OF_SCRIPT`;
+};
+
+const steps = async (base: string): Promise<string> =>
   [
     `FROM ${base}`,
     'COPY ids.deb /tmp/',
@@ -24,8 +30,11 @@ const steps = (base: string): string =>
     '    /var/cache/ldconfig /var/cache/apt && stat -c "%n %u:%g %a" /usr/bin/sudo /usr/bin/as-app /var/lib/ids /var/lib/ids/conf /usr/share/ids/data',
     'RUN mknod /null c 1 3 && mknod -m 640 /loop b 7 0 && chown 5:6 /loop && stat -c "%n %F %t:%T %u:%g %a" /null /loop && mv /loop /moved',
     'RUN su app -c "id -u; id -g" && chroot --userspec=990:50 --groups=4,5 / id -G && chroot --userspec=7:8 / id -u',
+    await script('root'),
+    'USER other',
+    await script('other'),
     'USER app',
-    'RUN id -un && touch /var/lib/app/mine && stat -c %u:%g /var/lib/app/mine',
+    'RUN sudo -n id -u && id -un && touch /var/lib/app/mine && stat -c %u:%g /var/lib/app/mine',
     '',
   ].join('\n');
 
@@ -40,6 +49,9 @@ const said = `/usr/bin/sudo 0:0 4755
 990
 50 4 5
 7
+`;
+/** Behind what the scripts say. */
+const saidLast = `0
 app
 990:990
 `;
@@ -68,14 +80,18 @@ describe('one id', { concurrency: false, skip: (await whyNotRootless()) ?? false
     const file = await makePackage(root.directory);
     const [theirs, ours] = await Promise.all(
       [root, cooper].map(async (each) => {
-        const context = await each.context('debian', { Dockerfile: steps(debian) });
+        const context = await each.context('debian', { Dockerfile: await steps(debian) });
         await copyFile(file, join(context, 'ids.deb'));
         return each.built([...(await packageSecrets(each)), '--build-arg', 'SOURCE_DATE_EPOCH=1600000000', context]);
       }),
     );
     assert.ok(theirs && ours);
-    assert.equal(outputOf(theirs), said);
-    assert.equal(outputOf(ours), said);
+    const [expected, found] = [outputOf(theirs), outputOf(ours)];
+    assert.equal(found, expected);
+    assert.deepEqual([expected.slice(0, said.length), expected.slice(-saidLast.length)], [said, saidLast]);
+    // The kernel's own words, lest both be wrong.
+    assert.match(expected, /# su other -c ids\nuser 1000 1000 group 1000 4 50 1000 effective 1000 4 50 1000\n/);
+    assert.match(expected, /# sudo -n ids\nuser 0 0 group 0 0 effective 0 0\n/);
     assert.deepEqual(await described(cooper, ours), await described(root, theirs));
   });
 

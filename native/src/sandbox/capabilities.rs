@@ -112,9 +112,18 @@ pub fn become_user(user: &User, bounding: CapabilitySet) -> Result<(), Error> {
     })
 }
 
-/// As `become_user`, where ids are emulated: rights are those of the one id that there is.
+/// As `become_user`, where ids are emulated: rights are those of the one id that there is. The kernel takes what is too much from the program,
+/// as it begins: until then a filter is still to be loaded.
 pub fn stay_root(bounding: CapabilitySet) -> Result<(), Error> {
-    keep(bound(bounding)?)
+    bound(bounding)?;
+    clear_ambient()?;
+    let doing = || "drop capabilities";
+    let own = capabilities(None).doing(doing)?;
+    let sets = CapabilitySets {
+        inheritable: CapabilitySet::empty(),
+        ..own
+    };
+    set_capabilities(None, sets).doing(doing)
 }
 
 /// Narrows the bounding set; gives what is left of it.

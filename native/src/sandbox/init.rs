@@ -154,10 +154,10 @@ impl Start<'_> {
         let kept = CapabilitySet::from_bits_retain(spec.security.capabilities);
         match (spec.emulate_ids, spec.insecure) {
             (true, insecure) => {
-                emulate::hand_over(&self.supervisor, user, mounts)?;
                 if !insecure {
                     capabilities::stay_root(kept)?;
                 }
+                emulate::hand_over(&self.supervisor, user.clone(), mounts, (!insecure).then_some(kept))?;
             }
             (false, true) => capabilities::become_user_with_all(user)?,
             (false, false) => capabilities::become_user(user, kept)?,

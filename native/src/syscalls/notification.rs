@@ -18,6 +18,14 @@ pub struct Notification {
     pub arguments: [u64; 6],
 }
 
+impl Notification {
+    /// Whether its caller is a 32-bit program.
+    pub fn is_narrow(&self) -> bool {
+        const OF_64_BITS: u32 = 0x8000_0000; // __AUDIT_ARCH_64BIT
+        self.architecture & OF_64_BITS == 0
+    }
+}
+
 /// What the kernel fills: it may know longer ones than we do.
 #[repr(C)]
 struct Room {
@@ -57,6 +65,18 @@ pub fn load_listening_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
         }
     }
     Err(last)
+}
+
+/// A call and its answer are woken for on the processor that they come from: both sides wait for each other anyway. Kernels before 6.6 do not
+/// know that.
+pub fn wake_at_once(listener: BorrowedFd<'_>) -> io::Result<()> {
+    const SYNC_WAKE_UP: libc::c_ulong = 1; // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+    // SAFETY: this request has its flags in the place of a pointer, and reads no memory.
+    let set = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) };
+    match check(set.into()) {
+        Err(error) if !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTTY)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The next call; `None` when its caller was killed meanwhile.

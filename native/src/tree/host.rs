@@ -121,6 +121,8 @@ pub fn open_beneath(root: impl AsFd, at: &[u8], flags: OFlags, mode: Mode) -> Re
 
 /// Names in a directory, `.` and `..` left out, in no order.
 pub fn names(directory: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
+    // Who listed it by the same descriptor before has left it at its end.
+    rustix::fs::seek(&directory, rustix::fs::SeekFrom::Start(0))?;
     let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
     let mut reader = RawDir::new(directory, &mut buffer);
     let mut names = Vec::new();

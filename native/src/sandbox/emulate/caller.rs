@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 use rustix::process::{chroot, fchdir};
 
-use super::ids::FileName;
+use super::credentials::FileName;
 
 const PAGE: usize = 4096;
 /// The kernel's own limit.
@@ -97,30 +97,48 @@ impl<'a> Caller<'a> {
         done
     }
 
-    /// The program that it runs, and whose rights that gives: the owner's, by a setuid bit.
-    pub fn program(&self) -> Result<(FileName, Option<OwnedFd>), Errno> {
-        let stat = statat(&self.directory, "exe", AtFlags::empty())?;
-        let setuid = Mode::from_raw_mode(stat.st_mode).contains(Mode::SUID);
-        let file = setuid
-            .then(|| openat(&self.directory, "exe", PLACE, Mode::empty()))
-            .transpose()?;
-        Ok(((stat.st_dev, stat.st_ino), file))
+    /// The program that it runs, where its file gives something to who runs it: the rights of its owner, of its group.
+    pub fn program(&self) -> Result<Option<(OwnedFd, [bool; 2])>, Errno> {
+        let file = openat(&self.directory, "exe", PLACE, Mode::empty())?;
+        let set = set_ids(fstat(&file)?.st_mode);
+        let given = set != [false; 2] && self.status("NoNewPrivs:")?.trim() == "0";
+        Ok(given.then_some((file, set)))
     }
 
     /// Of the mode of new files.
     pub fn umask(&self) -> Result<u32, Errno> {
-        let file = openat(
-            &self.directory,
-            "status",
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-        let text = std::io::read_to_string(File::from(file)).map_err(|_| Errno::IO)?;
-        let umask = text.lines().find_map(|line| line.strip_prefix("Umask:"));
-        umask
-            .and_then(|text| u32::from_str_radix(text.trim(), 8).ok())
-            .ok_or(Errno::IO)
+        u32::from_str_radix(self.status("Umask:")?.trim(), 8).map_err(|_| Errno::IO)
     }
+
+    /// Of the calling thread, as it knows it itself.
+    pub fn own_number(&self) -> Result<u32, Errno> {
+        let numbers = self.status("NSpid:")?;
+        let last = numbers.split_whitespace().last();
+        last.and_then(|number| number.parse().ok()).ok_or(Errno::IO)
+    }
+
+    /// A line of `/proc/<pid>/status`.
+    fn status(&self, name: &str) -> Result<String, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.directory, "status", flags, Mode::empty())?;
+        let text = std::io::read_to_string(File::from(file)).map_err(|_| Errno::IO)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.map(str::to_owned).ok_or(Errno::IO)
+    }
+}
+
+/// Whether a program of this mode runs as its file's owner, as its group.
+fn set_ids(mode: u32) -> [bool; 2] {
+    let mode = Mode::from_raw_mode(mode);
+    [mode.contains(Mode::SUID), mode.contains(Mode::SGID | Mode::XGRP)]
+}
+
+/// Which program a process runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    pub name: FileName,
+    /// Whether its file may give ids to who runs it.
+    pub gives: bool,
 }
 
 fn is_same(one: &OwnedFd, other: &OwnedFd) -> Result<bool, Errno> {
@@ -136,6 +154,14 @@ impl Outside {
             openat(CWD, "/proc", flags, Mode::empty())?,
             openat(CWD, "/proc/self/fd", flags, Mode::empty())?,
         ))
+    }
+
+    pub fn program(&self, thread: u32) -> Result<Program, Errno> {
+        let stat = statat(&self.proc, format!("{thread}/exe"), AtFlags::empty())?;
+        Ok(Program {
+            name: (stat.st_dev, stat.st_ino),
+            gives: set_ids(stat.st_mode) != [false; 2],
+        })
     }
 
     /// A path of an open file for calls that take only paths; good as long as our directory is `names`.

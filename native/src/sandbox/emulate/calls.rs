@@ -41,6 +41,57 @@ pub enum Call {
     GetAll(Whose),
     GetGroups,
     SetGroups,
+    GetCapabilities,
+    SetCapabilities,
+    /// Only what has to do with capabilities.
+    Control,
+    GetLimit,
+    SetLimit,
+    /// Of any process, both at once.
+    Limit,
+}
+
+/// Which calls of a number are handed over: by the lower half of an argument, all that a filter can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Always,
+    /// The argument of this place is one of these.
+    Is(usize, &'static [u32]),
+}
+
+/// A limit that no kernel since 2.4 looks at. Here it says whose credentials a process has (known.rs), so that programs see and set another.
+pub const RLIMIT_LOCKS: u32 = 10;
+
+pub const PR_SET_KEEPCAPS: u32 = 8;
+pub const PR_SET_SECUREBITS: u32 = 28;
+pub const PR_CAP_AMBIENT: u32 = 47;
+
+impl Call {
+    fn when(self) -> When {
+        match self {
+            Self::Control => When::Is(0, &[PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT]),
+            Self::GetLimit | Self::SetLimit => When::Is(0, &[RLIMIT_LOCKS]),
+            Self::Limit => When::Is(1, &[RLIMIT_LOCKS]),
+            _ => When::Always,
+        }
+    }
+
+    /// On 32-bit architectures the plain name of these has ids of 16 bits, or another structure.
+    fn has_narrow_form(self) -> bool {
+        matches!(
+            self,
+            Self::Chown { .. }
+                | Self::DescriptorChown
+                | Self::Stat { .. }
+                | Self::DescriptorStat
+                | Set(..)
+                | SetFile(_)
+                | Get(..)
+                | GetAll(_)
+                | Self::GetGroups
+                | Self::SetGroups
+        )
+    }
 }
 
 use Call::{Get, GetAll, Set, SetFile};
@@ -48,7 +99,7 @@ use Which::{Effective, Real};
 use Whose::{Group, User};
 
 /// By their names on all architectures; those with 16-bit ids (32-bit architectures have them besides) are nobody's any more.
-const CALLS: [(&str, Call); 28] = [
+const CALLS: [(&str, Call); 35] = [
     ("chown", Call::Chown { follow: true }),
     ("lchown", Call::Chown { follow: false }),
     ("fchown", Call::DescriptorChown),
@@ -78,6 +129,14 @@ const CALLS: [(&str, Call); 28] = [
     ("getresgid", GetAll(Group)),
     ("getgroups", Call::GetGroups),
     ("setgroups", Call::SetGroups),
+    ("capget", Call::GetCapabilities),
+    ("capset", Call::SetCapabilities),
+    ("prctl", Call::Control),
+    ("getrlimit", Call::GetLimit),
+    // i386's.
+    ("ugetrlimit", Call::GetLimit),
+    ("setrlimit", Call::SetLimit),
+    ("prlimit64", Call::Limit),
 ];
 
 /// Calls by architecture (`AUDIT_ARCH_…`) and number.
@@ -96,8 +155,8 @@ pub fn table() -> Table {
         for (number, name) in names {
             let wide = name.strip_suffix("32").filter(|_| narrow);
             let plain = CALLS.iter().find(|(each, _)| *each == wide.unwrap_or(name));
-            let has_wide = narrow && wide.is_none() && !matches!(name, "fchownat" | "mknod" | "mknodat" | "statx");
-            if let Some((_, call)) = plain.filter(|_| !has_wide) {
+            let is_narrow = |call: Call| narrow && wide.is_none() && call.has_narrow_form();
+            if let Some((_, call)) = plain.filter(|(_, call)| !is_narrow(*call)) {
                 table.insert((architecture, number), *call);
             }
         }
@@ -127,32 +186,57 @@ const NOTIFY: u32 = 0x7FC0_0000;
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 
+/// The lower half of an argument in `struct seccomp_data`: both architectures that we run on are little-endian.
+fn argument(place: usize) -> u32 {
+    16 + 8 * place as u32
+}
+
+const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
+    Instruction { code, jt, jf, k }
+}
+
 /// Everything else is as the container's own filter has it: of two filters the stricter answer counts.
 pub fn filter(table: &Table) -> Vec<Instruction> {
-    let instruction = |code, jt, jf, k| Instruction { code, jt, jf, k };
     let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
     for architecture in [X86_64, I386, AARCH64, ARM] {
-        let mut numbers: Vec<u32> = table
-            .keys()
-            .filter(|key| key.0 == architecture)
-            .map(|key| key.1)
+        let mut calls: Vec<(u32, Call)> = table
+            .iter()
+            .filter(|(key, _)| key.0 == architecture)
+            .map(|(key, call)| (key.1, *call))
             .collect();
-        numbers.sort_unstable();
-        if numbers.is_empty() {
+        calls.sort_unstable_by_key(|(number, _)| *number);
+        if calls.is_empty() {
             continue;
         }
-        let length = 2 * numbers.len() as u32 + 2;
-        program.push(instruction(JUMP_EQUAL, 1, 0, architecture));
-        program.push(instruction(JUMP, 0, 0, length));
-        program.push(instruction(LOAD, 0, 0, NUMBER));
-        for number in numbers {
-            program.push(instruction(JUMP_EQUAL, 0, 1, number));
-            program.push(instruction(RETURN, 0, 0, NOTIFY));
+        let mut part = vec![instruction(LOAD, 0, 0, NUMBER)];
+        for (number, call) in calls {
+            let answer = judge(call.when());
+            part.push(instruction(JUMP_EQUAL, 0, answer.len() as u8, number));
+            part.extend(answer);
         }
-        program.push(instruction(RETURN, 0, 0, ALLOW));
+        part.push(instruction(RETURN, 0, 0, ALLOW));
+        program.push(instruction(JUMP_EQUAL, 1, 0, architecture));
+        program.push(instruction(JUMP, 0, 0, part.len() as u32));
+        program.extend(part);
     }
     program.push(instruction(RETURN, 0, 0, ALLOW));
     program
+}
+
+/// Of a call whose number was found.
+fn judge(when: When) -> Vec<Instruction> {
+    let notify = instruction(RETURN, 0, 0, NOTIFY);
+    match when {
+        When::Always => vec![notify],
+        When::Is(place, values) => {
+            let mut steps = vec![instruction(LOAD, 0, 0, argument(place))];
+            for value in values {
+                steps.extend([instruction(JUMP_EQUAL, 0, 1, *value), notify]);
+            }
+            steps.push(instruction(RETURN, 0, 0, ALLOW));
+            steps
+        }
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +262,11 @@ mod tests {
             ("getuid32", I386, 199, Some(Get(User, Real))),
             ("setgroups32", I386, 206, Some(Call::SetGroups)),
             ("mknod", I386, 14, Some(Call::Node)),
+            ("prlimit64", X86_64, 302, Some(Call::Limit)),
+            ("prlimit64", I386, 340, Some(Call::Limit)),
+            ("prctl", X86_64, 157, Some(Call::Control)),
+            ("capset", I386, 185, Some(Call::SetCapabilities)),
+            ("stat of 32 bits", I386, 106, None),
         ] {
             assert_eq!(table.get(&(architecture, number)).copied(), want, "{name}");
         }

@@ -15,7 +15,8 @@ use crate::owner::{self, DEVICE, Device, OWNER, Owner};
 use crate::syscalls::others::Status;
 
 use super::caller::{Caller, Outside};
-use super::ids::{Credentials, KEEP};
+use super::credentials::Credentials;
+use super::ids::KEEP;
 
 /// Symlinks, sockets and the like that a step may give to somebody; more are root's.
 const MOST_BESIDE: usize = 100_000;
@@ -140,9 +141,8 @@ impl Files {
     }
 
     /// Gives an open file to somebody. The kernel does all else that a change of owners does: it copies the file up, and takes setuid bits away.
-    pub fn give(&mut self, who: &Credentials, file: &OwnedFd, wanted: Owner) -> Result<(), Errno> {
+    pub fn give(&mut self, who: &Credentials, file: &OwnedFd, (uid, gid): Owner) -> Result<(), Errno> {
         let owner = self.owner(file)?;
-        let (uid, gid) = who.wanted(wanted);
         if !who.may_give(owner, (uid, gid)) {
             return Err(Errno::PERM);
         }

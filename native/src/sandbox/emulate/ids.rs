@@ -1,4 +1,4 @@
-//! Who a process would be: ids as the kernel changes them, by the rules of setuid(2), setreuid(2), setresuid(2) and their kin.
+//! Ids of a process, as the kernel changes them, by the rules of setuid(2), setreuid(2), setresuid(2) and their kin.
 
 use rustix::io::Errno;
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 pub const KEEP: u32 = u32::MAX;
 
 /// Real, effective and saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ids {
     pub real: u32,
     pub effective: u32,
@@ -22,7 +22,7 @@ impl Ids {
         }
     }
 
-    fn has(self, id: u32) -> bool {
+    pub fn has(self, id: u32) -> bool {
         [self.real, self.effective, self.saved].contains(&id)
     }
 
@@ -72,48 +72,6 @@ impl Ids {
 fn set(place: &mut u32, id: u32) {
     if id != KEEP {
         *place = id;
-    }
-}
-
-/// A file as the kernel names it: device and inode.
-pub type FileName = (u64, u64);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    pub user: Ids,
-    pub group: Ids,
-    pub groups: Vec<u32>,
-    /// The program that became this: a setuid program has its rights once, when it begins.
-    pub program: Option<FileName>,
-}
-
-impl Credentials {
-    pub fn of(uid: u32, gid: u32, groups: &[u32]) -> Self {
-        Self {
-            user: Ids::all(uid),
-            group: Ids::all(gid),
-            groups: groups.to_vec(),
-            program: None,
-        }
-    }
-
-    /// As the kernel would: with the capabilities of root, or without.
-    pub fn privileged(&self) -> bool {
-        self.user.effective == 0
-    }
-
-    /// What is really wanted: of who has no rights, programs that give only one of the two ids give for the other what stat shows, which is root's.
-    pub fn wanted(&self, (uid, gid): (u32, u32)) -> (u32, u32) {
-        let kept = |id: u32| if id == 0 && !self.privileged() { KEEP } else { id };
-        (kept(uid), kept(gid))
-    }
-
-    /// Whether a file of `owner` may be given to `wanted` (KEEP where it stays). Source: chown(2).
-    pub fn may_give(&self, owner: (u32, u32), wanted: (u32, u32)) -> bool {
-        let own_group = |gid: u32| gid == self.group.effective || self.groups.contains(&gid);
-        let user_stays = wanted.0 == KEEP || wanted.0 == owner.0;
-        let group_allowed = wanted.1 == KEEP || own_group(wanted.1);
-        self.privileged() || (self.user.effective == owner.0 && user_stays && group_allowed)
     }
 }
 
@@ -208,20 +166,6 @@ mod tests {
         ];
         for (name, mut before, privileged, change, want) in cases {
             assert_eq!(change(&mut before, privileged).map(|()| before), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn files_are_given_away_by_root_and_to_own_groups() {
-        let user = Credentials::of(1000, 1000, &[50]);
-        for (name, who, owner, wanted, want) in [
-            ("root gives all", &Credentials::of(0, 0, &[]), (5, 5), (6, 6), true),
-            ("an own file to an own group", &user, (1000, 1000), (KEEP, 50), true),
-            ("an own file to another group", &user, (1000, 1000), (KEEP, 51), false),
-            ("an own file to another user", &user, (1000, 1000), (7, KEEP), false),
-            ("somebody else's file", &user, (0, 0), (KEEP, 50), false),
-        ] {
-            assert_eq!(who.may_give(owner, wanted), want, "{name}");
         }
     }
 }
