@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, fchown, statat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Statx, StatxFlags, Uid, XattrFlags, fchown, statat, statx};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +33,38 @@ pub type Owner = (u32, u32);
 pub struct Owners {
     /// Whose a file without a mark is.
     pub maker: Owner,
-    /// Of what can have no attribute (symlinks, pipes), by path without the slash at the front.
+    /// Of what can have no attribute (symlinks, pipes), by what names it whatever it is called later (`lasting_name`); where the filesystem has
+    /// no such name, by path without the slash at the front.
     pub beside: BTreeMap<String, Owner>,
 }
 
 impl Owners {
     /// Of what has no mark.
-    pub fn of(&self, path: &[u8]) -> Owner {
-        let noted = std::str::from_utf8(path).ok().and_then(|path| self.beside.get(path));
-        noted.copied().unwrap_or(self.maker)
+    pub fn of(&self, path: &[u8], lasting_name: Option<&str>) -> Owner {
+        let name = lasting_name.or_else(|| std::str::from_utf8(path).ok());
+        name.and_then(|name| self.beside.get(name))
+            .copied()
+            .unwrap_or(self.maker)
     }
+}
+
+/// Inode and birth: an inode's number alone is given again. An overlay shows those of the file in its upper directory.
+pub fn lasting_name(stat: &Statx) -> Option<String> {
+    let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    let birth = stat.stx_btime;
+    // No path begins so: none has a slash at its front.
+    has_birth.then(|| format!("/{}:{}:{}", stat.stx_ino, birth.tv_sec, birth.tv_nsec))
+}
+
+/// The same of a name in a directory.
+pub fn lasting_name_at(directory: &OwnedFd, name: &OsStr) -> Result<Option<String>, Errno> {
+    let wanted = StatxFlags::INO | StatxFlags::BTIME;
+    Ok(lasting_name(&statx(
+        directory,
+        name,
+        AtFlags::SYMLINK_NOFOLLOW,
+        wanted,
+    )?))
 }
 
 pub fn text((uid, gid): Owner) -> String {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { busyboxBase, debianBase, pushBase } from '../support/bases.ts';
@@ -108,6 +108,25 @@ describe('RUN by chroot', { skip }, () => {
     assert.equal(entries.get('stolen')?.text.replaceAll('\0', ''), '', 'the bytes of a secret are gone whatever name they got');
     await assertValid(cooper.root, 'made');
     await nothingLeft(cooper, secret);
+  });
+
+  test('a secret that the program has made long is erased to the length that a secret can have', async () => {
+    await using cooper = await makeCooper(installation);
+    const lines = [
+      'RUN --mount=type=cache,target=/cache --mount=type=secret,id=s truncate -s 256M /run/secrets/s && ln /run/secrets/s /cache/long-secret',
+    ];
+    const result = await built(cooper, lines, ['--secret', 'id=s,env=SECRET'], { SECRET: 'a secret of no length' });
+    assert.equal(result.status, 0, messageOf(result));
+    const kept = (await readdir(cooper.root, { recursive: true })).filter((name) => name.endsWith('/long-secret'));
+    assert.equal(kept.length, 1);
+    const file = join(cooper.root, kept[0] ?? '');
+    const { size, blocks } = await stat(file);
+    assert.equal(size, 256 * 1024 * 1024, 'the program’s own hole');
+    assert.ok(blocks * 512 <= 2 * 1024 * 1024, `${blocks} blocks were written`);
+    const begin = Buffer.alloc(64);
+    await using opened = await open(file);
+    await opened.read(begin, 0, begin.length, 0);
+    assert.deepEqual(begin, Buffer.alloc(64), 'and the secret is gone');
   });
 
   test('what runs on behind a step is ended, also what hides', async () => {

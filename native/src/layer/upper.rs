@@ -112,7 +112,9 @@ impl Reader<'_> {
             }
             _ => {
                 if let Some(owners) = self.owners {
-                    (meta.uid, meta.gid) = owners.of(here);
+                    let name = owner::lasting_name_at(directory, os_name)
+                        .doing(|| format!("read the owner of \"{}\"", path::show(here)))?;
+                    (meta.uid, meta.gid) = owners.of(here, name.as_deref());
                 }
             }
         }
@@ -123,7 +125,7 @@ impl Reader<'_> {
     fn read_marks(&self, file: &OwnedFd, here: &[u8], meta: &mut Meta) -> Result<(), Error> {
         let Some(owners) = self.owners else { return Ok(()) };
         let doing = || format!("read the owner of \"{}\"", path::show(here));
-        (meta.uid, meta.gid) = owner::read(file).doing(doing)?.unwrap_or_else(|| owners.of(here));
+        (meta.uid, meta.gid) = owner::read(file).doing(doing)?.unwrap_or(owners.maker);
         if meta.kind != Kind::File || meta.size != 0 {
             return Ok(());
         }

@@ -11,6 +11,7 @@ pub mod chroot;
 mod content;
 mod device;
 mod emulate;
+mod family;
 mod files;
 pub mod idmap;
 mod init;

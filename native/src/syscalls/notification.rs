@@ -108,15 +108,24 @@ pub fn is_waiting(listener: BorrowedFd<'_>, id: u64) -> bool {
 }
 
 /// The call is answered: with a value, with an error, or by the kernel as if there were no filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Answer {
     Value(i64),
     Error(i32),
     Continue,
+    /// With a descriptor, which the caller gets as its own.
+    Descriptor {
+        file: OwnedFd,
+        close_on_exec: bool,
+    },
 }
 
 pub fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::Result<()> {
     let (val, error, flags) = match answer {
+        Answer::Descriptor { file, close_on_exec } => match add_descriptor(listener, id, &file, close_on_exec) {
+            Ok(number) => (number, 0, 0),
+            Err(error) => (0, -error.raw_os_error().unwrap_or(libc::EIO), 0),
+        },
         Answer::Value(value) => (value, 0, 0),
         Answer::Error(number) => (0, -number, 0),
         Answer::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
@@ -136,4 +145,26 @@ pub fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> io::Result<(
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Gives the waiting caller a descriptor; its number there.
+fn add_descriptor(listener: BorrowedFd<'_>, id: u64, file: &OwnedFd, close_on_exec: bool) -> io::Result<i64> {
+    let request = libc::seccomp_notif_addfd {
+        id,
+        flags: 0,
+        srcfd: file.as_raw_fd() as u32,
+        newfd: 0,
+        newfd_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+    };
+    // SAFETY: the pointer is to a live value of the right type.
+    check(
+        unsafe {
+            libc::ioctl(
+                listener.as_raw_fd(),
+                libc::SECCOMP_IOCTL_NOTIF_ADDFD,
+                &raw const request,
+            )
+        }
+        .into(),
+    )
 }

@@ -28,6 +28,22 @@ pub fn set_limit_of(pid: u32, resource: u32, (soft, hard): (u64, u64)) -> io::Re
     check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, none) }).map(drop)
 }
 
+/// Reads memory of a process, as much as there is from `address` on; gives how many bytes.
+pub fn read_memory(pid: u32, address: u64, into: &mut [u8]) -> io::Result<usize> {
+    let local = libc::iovec {
+        iov_base: into.as_mut_ptr().cast(),
+        iov_len: into.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: into.len(),
+    };
+    // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the other address means something in that process only.
+    let read =
+        check(unsafe { libc::process_vm_readv(pid as i32, &raw const local, 1, &raw const remote, 1, 0) } as i64)?;
+    Ok(read as usize)
+}
+
 /// What `stat` gives for an open place, as a program gets it.
 pub struct Status {
     pub bytes: Vec<u8>,

@@ -1,12 +1,12 @@
 //! Below which cgroup one of ours can be made. In version 2 that takes more than the right to: a cgroup gives controllers to its children
 //! only while no process is in it itself. Source: the kernel's admin-guide/cgroup-v2.rst, "No Internal Process Constraint".
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::super::family;
 use super::hierarchy::{Hierarchy, Version};
 
 /// The cgroup that processes of ours go into when they stand in the way. It has no lease's name: whoever comes next is in it already.
@@ -144,32 +144,13 @@ pub fn processes(path: &Path) -> Vec<i32> {
 
 /// Whether those in it are what started us, or what we started: nobody else minds when they are moved.
 fn all_ours(path: &Path) -> bool {
-    let parents = parents();
+    let parents = family::parents();
     let ancestors = |process: i32| std::iter::successors(Some(process), |each| parents.get(each).copied());
     let own = std::process::id() as i32;
     let ours: Vec<_> = ancestors(own).take(parents.len() + 1).collect();
     processes(path)
         .into_iter()
         .all(|process| ours.contains(&process) || ancestors(process).take(parents.len() + 1).any(|each| each == own))
-}
-
-/// Of all processes that we see.
-fn parents() -> BTreeMap<i32, i32> {
-    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = names.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    numbers
-        .filter_map(|process| {
-            Some((
-                process,
-                parent_of(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)?,
-            ))
-        })
-        .collect()
-}
-
-/// Of a line of /proc/PID/stat, in which the name may hold anything.
-fn parent_of(stat: &str) -> Option<i32> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -275,11 +256,5 @@ mod tests {
                 (got, _) => panic!("{name}: {got:?}"),
             }
         }
-    }
-
-    #[test]
-    fn a_parent_is_found_behind_any_name() {
-        assert_eq!(parent_of("12 (a) b) (c) S 7 12 12 0"), Some(7));
-        assert_eq!(parent_of("12"), None);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
 
+use super::super::family;
 use crate::error::{Doing, Error};
 use crate::store::Store;
 
@@ -43,7 +44,11 @@ pub fn sweep(store: &Store, folder: &str) {
         let root = fs::read_link(format!("/proc/{}/root", pid.as_raw_nonzero()));
         root.is_ok_and(|root| root.starts_with(&below))
     };
-    all().into_iter().filter(ours).for_each(kill);
+    family::all()
+        .into_iter()
+        .filter_map(Pid::from_raw)
+        .filter(ours)
+        .for_each(kill);
 }
 
 fn kill(pid: Pid) {
@@ -52,33 +57,17 @@ fn kill(pid: Pid) {
 }
 
 fn descendants(of: Pid) -> Vec<Pid> {
-    let parents: Vec<(Pid, Pid)> = all().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
-    let mut found = BTreeSet::from([of.as_raw_nonzero()]);
+    let parents = family::parents();
+    let mut found = BTreeSet::from([of.as_raw_nonzero().get()]);
     loop {
         let before = found.len();
-        for (pid, parent) in &parents {
-            if found.contains(&parent.as_raw_nonzero()) {
-                found.insert(pid.as_raw_nonzero());
-            }
-        }
+        let children = parents.iter().filter(|(_, parent)| found.contains(parent));
+        let children: Vec<i32> = children.map(|(process, _)| *process).collect();
+        found.extend(children);
         if found.len() == before {
             break;
         }
     }
-    found.remove(&of.as_raw_nonzero());
-    found.into_iter().filter_map(|pid| Pid::from_raw(pid.get())).collect()
-}
-
-fn all() -> Vec<Pid> {
-    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
-    names
-        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
-}
-
-/// Source: proc_pid_stat(5). The name may hold spaces and parentheses.
-fn parent(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    Pid::from_raw(fields.split_whitespace().nth(1)?.parse().ok()?)
+    found.remove(&of.as_raw_nonzero().get());
+    found.into_iter().filter_map(Pid::from_raw).collect()
 }

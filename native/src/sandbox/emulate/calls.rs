@@ -41,6 +41,13 @@ pub enum Call {
     GetAll(Whose),
     GetGroups,
     SetGroups,
+    Open,
+    OpenAt,
+    Create,
+    Directory,
+    DirectoryAt,
+    Symlink,
+    SymlinkAt,
     GetCapabilities,
     SetCapabilities,
     /// Only what has to do with capabilities.
@@ -57,6 +64,8 @@ enum When {
     Always,
     /// The argument of this place is one of these.
     Is(usize, &'static [u32]),
+    /// It has one of these bits.
+    Has(usize, u32),
 }
 
 /// A limit that no kernel since 2.4 looks at. Here it says whose credentials a process has (known.rs), so that programs see and set another.
@@ -66,10 +75,15 @@ pub const PR_SET_KEEPCAPS: u32 = 8;
 pub const PR_SET_SECUREBITS: u32 = 28;
 pub const PR_CAP_AMBIENT: u32 = 47;
 
+/// Flags of open with which it makes a file: O_CREAT, and the bit that O_TMPFILE has for itself.
+const MAKES: u32 = libc::O_CREAT as u32 | (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+
 impl Call {
     fn when(self) -> When {
         match self {
             Self::Control => When::Is(0, &[PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT]),
+            Self::Open => When::Has(1, MAKES),
+            Self::OpenAt => When::Has(2, MAKES),
             Self::GetLimit | Self::SetLimit => When::Is(0, &[RLIMIT_LOCKS]),
             Self::Limit => When::Is(1, &[RLIMIT_LOCKS]),
             _ => When::Always,
@@ -99,7 +113,7 @@ use Which::{Effective, Real};
 use Whose::{Group, User};
 
 /// By their names on all architectures; those with 16-bit ids (32-bit architectures have them besides) are nobody's any more.
-const CALLS: [(&str, Call); 35] = [
+const CALLS: [(&str, Call); 42] = [
     ("chown", Call::Chown { follow: true }),
     ("lchown", Call::Chown { follow: false }),
     ("fchown", Call::DescriptorChown),
@@ -113,6 +127,13 @@ const CALLS: [(&str, Call); 35] = [
     ("statx", Call::ExtendedStat),
     ("mknod", Call::Node),
     ("mknodat", Call::NodeAt),
+    ("open", Call::Open),
+    ("openat", Call::OpenAt),
+    ("creat", Call::Create),
+    ("mkdir", Call::Directory),
+    ("mkdirat", Call::DirectoryAt),
+    ("symlink", Call::Symlink),
+    ("symlinkat", Call::SymlinkAt),
     ("setuid", Set(User, 1)),
     ("setreuid", Set(User, 2)),
     ("setresuid", Set(User, 3)),
@@ -180,6 +201,7 @@ pub fn table() -> Table {
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
 const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const JUMP_SET: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 const ALLOW: u32 = 0x7FFF_0000;
 const NOTIFY: u32 = 0x7FC0_0000;
@@ -236,6 +258,12 @@ fn judge(when: When) -> Vec<Instruction> {
             steps.push(instruction(RETURN, 0, 0, ALLOW));
             steps
         }
+        When::Has(place, bits) => vec![
+            instruction(LOAD, 0, 0, argument(place)),
+            instruction(JUMP_SET, 0, 1, bits),
+            notify,
+            instruction(RETURN, 0, 0, ALLOW),
+        ],
     }
 }
 
@@ -264,6 +292,9 @@ mod tests {
             ("mknod", I386, 14, Some(Call::Node)),
             ("prlimit64", X86_64, 302, Some(Call::Limit)),
             ("prlimit64", I386, 340, Some(Call::Limit)),
+            ("openat", X86_64, 257, Some(Call::OpenAt)),
+            ("open", I386, 5, Some(Call::Open)),
+            ("mkdir", X86_64, 83, Some(Call::Directory)),
             ("prctl", X86_64, 157, Some(Call::Control)),
             ("capset", I386, 185, Some(Call::SetCapabilities)),
             ("stat of 32 bits", I386, 106, None),

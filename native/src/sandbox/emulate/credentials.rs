@@ -9,6 +9,8 @@ use super::ids::{Ids, KEEP};
 
 /// A file as the kernel names it: device and inode.
 pub type FileName = (u64, u64);
+/// A program that runs, as long as it does: its file, and where its stack begins, which is another place each time that it is started.
+pub type Program = (FileName, u64);
 
 /// Securebits that change what becomes of capabilities here. Source: the kernel's include/uapi/linux/securebits.h.
 const NO_ROOT: u32 = 1;
@@ -31,7 +33,7 @@ pub struct Credentials {
     pub capabilities: Capabilities,
     pub securebits: u32,
     /// The program that became this: what a program's file gives it has once, when it begins.
-    pub program: Option<FileName>,
+    pub program: Option<Program>,
 }
 
 /// What the file of a program gives to who runs it.

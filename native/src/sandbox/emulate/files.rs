@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, StatxFlags, Uid, XattrFlags, chownat, fchmod, fsetxattr, fstat, openat,
-    readlinkat, statx,
+    AtFlags, FileType, Gid, Mode, OFlags, StatxFlags, Uid, XattrFlags, chownat, fchmod, fsetxattr, openat, readlinkat,
+    statx,
 };
 use rustix::io::Errno;
 
@@ -20,6 +20,10 @@ use super::ids::KEEP;
 
 /// Symlinks, sockets and the like that a step may give to somebody; more are root's.
 const MOST_BESIDE: usize = 100_000;
+/// Their group, in Debian and nearly everywhere.
+const TERMINALS: u32 = 5;
+/// Major numbers. Source: the kernel's admin-guide/devices.txt.
+const PSEUDO_TERMINALS: std::ops::RangeInclusive<u32> = 136..=143;
 const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// Where a caller means a file to be.
@@ -55,15 +59,6 @@ impl Place {
             follow: flags & libc::AT_SYMLINK_NOFOLLOW == 0,
             empty: flags & libc::AT_EMPTY_PATH != 0,
         }
-    }
-}
-
-/// The directory does not matter to an absolute path, and need not be open.
-fn start(directory: i32, path: &[u8]) -> i32 {
-    if path.starts_with(b"/") {
-        libc::AT_FDCWD
-    } else {
-        directory
     }
 }
 
@@ -107,13 +102,14 @@ impl Files {
             return caller.descriptor(number);
         }
         let flags = if follow { PLACE } else { PLACE | OFlags::NOFOLLOW };
-        caller.within(start(directory, bytes), || openat(CWD, &path, flags, Mode::empty()))
+        caller.within(directory, &path, |start| openat(start, &path, flags, Mode::empty()))
     }
 
     /// What `stat` has to say of it; `None` where the kernel says the same.
     pub fn status(&self, file: &OwnedFd, mask: Option<u32>) -> Result<Option<Status>, Errno> {
-        let (owner, device) = (self.owner(file)?, self.device(file)?);
-        if owner == (0, 0) && device.is_none() {
+        let facts = Facts::of(file)?;
+        let (owner, device) = (self.owner_of(file, &facts)?, self.device(file, &facts)?);
+        if owner == facts.shown && device.is_none() {
             return Ok(None);
         }
         let status = match mask {
@@ -128,9 +124,8 @@ impl Files {
         Ok(Some(status))
     }
 
-    fn device(&self, file: &OwnedFd) -> Result<Option<Device>, Errno> {
-        let stat = fstat(file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_size != 0 {
+    fn device(&self, file: &OwnedFd, facts: &Facts) -> Result<Option<Device>, Errno> {
+        if facts.kind != FileType::RegularFile || facts.size != 0 {
             return Ok(None);
         }
         let mut value = [0u8; 64];
@@ -142,7 +137,8 @@ impl Files {
 
     /// Gives an open file to somebody. The kernel does all else that a change of owners does: it copies the file up, and takes setuid bits away.
     pub fn give(&mut self, who: &Credentials, file: &OwnedFd, (uid, gid): Owner) -> Result<(), Errno> {
-        let owner = self.owner(file)?;
+        let facts = Facts::of(file)?;
+        let owner = self.owner_of(file, &facts)?;
         if !who.may_give(owner, (uid, gid)) {
             return Err(Errno::PERM);
         }
@@ -152,25 +148,65 @@ impl Files {
             if uid == KEEP { owner.0 } else { uid },
             if gid == KEEP { owner.1 } else { gid },
         );
-        if has_attributes(file)? {
-            self.mark(file, OWNER, &owner::text(new))
+        self.set_owner(file, &facts, new)
+    }
+
+    fn set_owner(&mut self, file: &OwnedFd, facts: &Facts, owner: Owner) -> Result<(), Errno> {
+        if facts.has_attributes() {
+            self.mark(file, OWNER, &owner::text(owner))
         } else {
-            self.note(file, new)
+            self.note(file, facts, owner)
         }
+    }
+
+    /// Of a file that has just been made for somebody.
+    pub fn mark_made(&mut self, file: &OwnedFd, owner: Owner) -> Result<(), Errno> {
+        self.set_owner(file, &Facts::of(file)?, owner)
     }
 
     /// Whom a file would belong to.
     pub fn owner(&self, file: &OwnedFd) -> Result<Owner, Errno> {
-        if !has_attributes(file)? {
-            let noted = self.path(file)?.and_then(|path| self.beside.get(&path).copied());
-            return Ok(noted.unwrap_or(self.maker));
+        self.owner_of(file, &Facts::of(file)?)
+    }
+
+    fn owner_of(&self, file: &OwnedFd, facts: &Facts) -> Result<Owner, Errno> {
+        if !facts.has_attributes() {
+            let noted = self.name(file, facts)?.and_then(|name| self.beside.get(&name).copied());
+            return Ok(noted.unwrap_or_else(|| self.unnoted(facts)));
         }
         let mut value = [0u8; 64];
         match rustix::fs::getxattr(self.outside.name(file)?, OWNER, &mut value[..]) {
-            Ok(length) => Ok(owner::parse(&value[..length]).unwrap_or(self.maker)),
-            Err(Errno::NODATA) => Ok(self.maker),
+            Ok(length) => Ok(owner::parse(&value[..length]).unwrap_or_else(|| self.unmarked(facts.mount))),
+            Err(Errno::NODATA) => Ok(self.unmarked(facts.mount)),
             // No file of ours: nothing is kept of it.
             Err(_) => Ok((0, 0)),
+        }
+    }
+
+    /// Whose a file without a mark is: in the root filesystem of lower layers all have one, so the step's user made it. Elsewhere it was there
+    /// before, and is root's.
+    pub fn unmarked(&self, mount: u64) -> Owner {
+        if mount == self.mount { self.maker } else { (0, 0) }
+    }
+
+    /// The same of what can have no mark: that of lower layers cannot be told from it, so what the step makes is noted. Pipes without a name and
+    /// terminals are the step's own.
+    fn unnoted(&self, facts: &Facts) -> Owner {
+        match facts.kind {
+            FileType::Socket => self.maker,
+            FileType::Fifo if facts.mount != self.mount => self.maker,
+            FileType::CharacterDevice if facts.is_terminal => (self.maker.0, TERMINALS),
+            _ => (0, 0),
+        }
+    }
+
+    /// Whether a new file belongs to `owner` if nothing is said of it, while the step runs and after. What can have no mark is root's to who
+    /// looks at it, and the step's user's in the layer.
+    pub fn needs_word(&self, owner: Owner, mount: u64, can_have_mark: bool) -> bool {
+        if can_have_mark {
+            owner != self.unmarked(mount)
+        } else {
+            [owner, self.maker] != [(0, 0); 2]
         }
     }
 
@@ -182,19 +218,22 @@ impl Files {
         }
     }
 
-    fn note(&mut self, file: &OwnedFd, owner: Owner) -> Result<(), Errno> {
-        if let Some(path) = self.path(file)?
-            && (self.beside.len() < MOST_BESIDE || self.beside.contains_key(&path))
+    fn note(&mut self, file: &OwnedFd, facts: &Facts, owner: Owner) -> Result<(), Errno> {
+        if let Some(name) = self.name(file, facts)?
+            && (self.beside.len() < MOST_BESIDE || self.beside.contains_key(&name))
         {
-            self.beside.insert(path, owner);
+            self.beside.insert(name, owner);
         }
         Ok(())
     }
 
-    /// In the root filesystem, without the slash at the front; `None` where it lies in no layer, or has no text for a name.
-    fn path(&self, file: &OwnedFd) -> Result<Option<String>, Errno> {
-        if mount_of(file)? != self.mount {
+    /// What it is noted by (owner.rs); `None` where it lies in no layer, or has no text for a name.
+    fn name(&self, file: &OwnedFd, facts: &Facts) -> Result<Option<String>, Errno> {
+        if facts.mount != self.mount {
             return Ok(None);
+        }
+        if facts.lasting_name.is_some() {
+            return Ok(facts.lasting_name.clone());
         }
         let path = readlinkat(&self.outside.names, self.outside.name(file)?, Vec::new())?;
         Ok(path
@@ -210,12 +249,11 @@ impl Files {
         directory: i32,
         path: &CString,
         (mode, device): (u32, u64),
+        owner: Option<Owner>,
     ) -> Result<(), Errno> {
         let permissions = Mode::from_raw_mode(mode & 0o7777 & !caller.umask()?);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = caller.within(start(directory, path.as_bytes()), || {
-            openat(CWD, path, flags, permissions)
-        })?;
+        let file = caller.within(directory, path, |start| openat(start, path, flags, permissions))?;
         fchmod(&file, permissions)?;
         let kind = if FileType::from_raw_mode(mode) == FileType::BlockDevice {
             'b'
@@ -223,13 +261,52 @@ impl Files {
             'c'
         };
         let text = format!("{kind}:{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+        if let Some(owner) = owner {
+            owner::write(&file, owner)?;
+        }
         fsetxattr(&file, DEVICE, text.as_bytes(), XattrFlags::empty())
     }
 }
 
-fn has_attributes(file: &OwnedFd) -> Result<bool, Errno> {
-    let kind = FileType::from_raw_mode(fstat(file)?.st_mode);
-    Ok(matches!(kind, FileType::RegularFile | FileType::Directory))
+/// What decides where the owner of a file stands.
+#[derive(Debug)]
+struct Facts {
+    kind: FileType,
+    mount: u64,
+    size: u64,
+    /// Whom the kernel names.
+    shown: Owner,
+    /// Of what can have no attribute.
+    lasting_name: Option<String>,
+    is_terminal: bool,
+}
+
+impl Facts {
+    fn of(file: &OwnedFd) -> Result<Self, Errno> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID;
+        let stat = statx(file, "", AtFlags::EMPTY_PATH, wanted)?;
+        let kind = FileType::from_raw_mode(stat.stx_mode.into());
+        Ok(Self {
+            kind,
+            shown: (stat.stx_uid, stat.stx_gid),
+            lasting_name: if has_attributes(kind) {
+                None
+            } else {
+                owner::lasting_name(&stat)
+            },
+            mount: stat.stx_mnt_id,
+            size: stat.stx_size,
+            is_terminal: PSEUDO_TERMINALS.contains(&stat.stx_rdev_major),
+        })
+    }
+
+    fn has_attributes(&self) -> bool {
+        has_attributes(self.kind)
+    }
+}
+
+fn has_attributes(kind: FileType) -> bool {
+    matches!(kind, FileType::RegularFile | FileType::Directory)
 }
 
 fn mount_of(file: &OwnedFd) -> Result<u64, Errno> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
@@ -24,7 +23,7 @@ const MOST_GROUPS: u32 = 65536;
 pub struct Listener {
     notifications: OwnedFd,
     table: Table,
-    files: Files,
+    pub(super) files: Files,
     known: Known,
     pub(super) bounding: CapabilitySet,
 }
@@ -70,8 +69,8 @@ impl Listener {
             Call::GetCapabilities => self.get_capabilities(notification, &who),
             Call::SetCapabilities => self.set_capabilities(notification, &who),
             Call::Control => self.control(notification, &who),
-            Call::Node | Call::NodeAt => self.make_node(notification, &who, call),
-            _ => self.give(notification, &who, call),
+            Call::Chown { .. } | Call::ChownAt | Call::DescriptorChown => self.give(notification, &who, call),
+            _ => self.make(notification, &who, call),
         }
     }
 
@@ -117,22 +116,30 @@ impl Listener {
     /// Who the caller is: what it became, and what its program's file has made of that when it began.
     fn credentials_of(&mut self, notification: &Notification) -> Result<Rc<Credentials>, Errno> {
         let who = self.known.of(notification.thread)?;
-        let program = self.files.outside.program(notification.thread)?;
-        if who.program == Some(program.name) || who.program.is_none() && !program.gives {
+        let file = self.files.outside.program(notification.thread)?;
+        // Nothing is left that the next program would lose.
+        if who.program.is_none() && !file.gives {
             return Ok(who);
         }
-        let mut found = (*who).clone();
+        let mut found = Rc::clone(&who);
         self.with_caller(notification, |listener, caller| {
-            let given = if program.gives {
+            let program = (file.name, caller.stack()?);
+            if who.program == Some(program) {
+                return Ok(());
+            }
+            let given = if file.gives {
                 listener.given_by(caller)?
             } else {
                 Given::default()
             };
-            found.begin(given, listener.bounding);
-            found.program = program.gives.then_some(program.name);
-            listener.known.set(notification.thread, found.clone())
+            let mut new = (*who).clone();
+            new.begin(given, listener.bounding);
+            new.program = file.gives.then_some(program);
+            listener.known.set(notification.thread, new.clone())?;
+            found = Rc::new(new);
+            Ok(())
         })?;
-        Ok(Rc::new(found))
+        Ok(found)
     }
 
     fn given_by(&self, caller: &Caller<'_>) -> Result<Given, Errno> {
@@ -148,8 +155,9 @@ impl Listener {
 
     /// With the program that did it: the next one may keep less.
     pub(super) fn become_other(&mut self, notification: &Notification, who: Credentials) -> Result<Reply, Errno> {
-        let program = Some(self.files.outside.program(notification.thread)?.name);
-        self.with_caller(notification, |listener, _| {
+        let name = self.files.outside.program(notification.thread)?.name;
+        self.with_caller(notification, |listener, caller| {
+            let program = Some((name, caller.stack()?));
             listener.known.set(notification.thread, Credentials { program, ..who })
         })
     }
@@ -259,27 +267,6 @@ impl Listener {
         self.with_caller(notification, |listener, caller| {
             let file = listener.files.find(caller, place)?;
             listener.files.give(who, &file, (owner.0 as u32, owner.1 as u32))
-        })
-    }
-
-    /// Devices only: everything else the kernel makes.
-    fn make_node(&mut self, notification: &Notification, who: &Credentials, call: Call) -> Result<Reply, Errno> {
-        let [first, second, third, fourth, ..] = notification.arguments;
-        let (directory, path, mode, device) = match call {
-            Call::NodeAt => (first as i32, second, third as u32, fourth),
-            _ => (libc::AT_FDCWD, first, second as u32, third),
-        };
-        let kind = FileType::from_raw_mode(mode);
-        if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
-            return Ok(Reply::Continue);
-        }
-        // To an overlay this is no device, but a name that is gone.
-        if !who.can(CapabilitySet::MKNOD) || device == 0 {
-            return Err(Errno::PERM);
-        }
-        self.with_caller(notification, |listener, caller| {
-            let path = caller.read_path(path)?;
-            listener.files.make_device(caller, directory, &path, (mode, device))
         })
     }
 }

@@ -14,6 +14,7 @@ mod files;
 mod ids;
 mod known;
 mod listener;
+mod make;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -127,13 +128,12 @@ impl Emulation {
 /// Answers until the container's end; gives who the files belong to that can have no attribute. `mounts` is the container's mount namespace.
 fn listen(notifications: OwnedFd, mounts: BorrowedFd<'_>, beginning: &Beginning) -> Result<Owners, Error> {
     let doing = || "emulate ids";
-    let (proc, names) = Outside::open_proc().doing(doing)?;
+    let opened = Outside::open_proc().doing(doing)?;
     move_into_link_name_space(mounts, Some(LinkNameSpaceType::Mount)).doing(doing)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, "/", flags, Mode::empty()).doing(doing)?;
+    let outside = Outside::new(opened).doing(doing)?;
     let user = &beginning.user;
     let maker = (user.uid, user.gid);
-    let files = Files::new(Outside { proc, names, root }, maker).doing(doing)?;
+    let files = Files::new(outside, maker).doing(doing)?;
     let bounding = CapabilitySet::from_bits_retain(beginning.bounding);
     let first = Credentials::first(user.uid, user.gid, &user.all_groups(), bounding, beginning.keeps_all);
     notification::wake_at_once(notifications.as_fd()).doing(doing)?;
