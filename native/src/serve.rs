@@ -24,6 +24,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Of a request's thread, in bytes: trees are walked by recursion, and a path may have 2048 names. What is not used takes no memory.
 const STACK: usize = 8 << 20;
+/// Of a thread that walks parts of a tree for a request: while it waits for a part that another one has taken, it goes on with a third.
+const HELPER_STACK: usize = 64 << 20;
 
 pub struct Server {
     output: Arc<Output>,
@@ -31,8 +33,12 @@ pub struct Server {
     running: Mutex<BTreeMap<u32, Arc<RequestContext>>>,
 }
 
-/// Serves until `input` ends.
+/// Serves until `input` ends. Once in a process.
 pub fn serve(input: impl Read, output: Output) -> Result<(), Error> {
+    rayon::ThreadPoolBuilder::new()
+        .stack_size(HELPER_STACK)
+        .build_global()
+        .map_err(|error| Error::internal(format!("start threads: {error}")))?;
     let server = Arc::new(Server {
         output: Arc::new(output),
         session: OnceLock::new(),
