@@ -329,9 +329,14 @@ fn in_child(
     let doing = || "try what this machine allows";
     match syscalls::clone_process(namespaces) {
         Ok(None) => syscalls::exit_now(work().map_or_else(|error| error.raw_os_error(), |()| DONE)),
-        Ok(Some(child)) => match libc::WEXITSTATUS(syscalls::wait(child).doing(doing)?.status) {
+        Ok(Some(child)) => match syscalls::wait(child).doing(doing)?.status {
             DONE => Ok(Ok(())),
-            number => Ok(Err(std::io::Error::from_raw_os_error(number))),
+            status if libc::WIFEXITED(status) => Ok(Err(std::io::Error::from_raw_os_error(libc::WEXITSTATUS(status)))),
+            // A seccomp filter around us may kill who tries.
+            status => Ok(Err(std::io::Error::other(format!(
+                "ended by signal {}",
+                libc::WTERMSIG(status)
+            )))),
         },
         Err(error) => Ok(Err(error)),
     }
