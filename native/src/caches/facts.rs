@@ -3,13 +3,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ring::digest::{SHA256, digest};
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, statat, utimensat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Doing, Error};
+use crate::layer::layout::sum_of;
 use crate::protocol::{MountOwner, SandboxMount, Sharing};
 use crate::session::Session;
 
@@ -70,7 +70,7 @@ pub fn name(id: &str, variant: Option<&str>) -> String {
 
 /// The digest of an id, with which all names of its caches begin.
 pub fn hex(id: &str) -> String {
-    Digest::from_bytes(&sum(id.as_bytes())).hex().to_owned()
+    Digest::from_bytes(&sum_of(id.as_bytes())).hex().to_owned()
 }
 
 /// Whether a text has the form of a cache's name: nothing else of `mounts/` is touched, and nothing beside it.
@@ -138,13 +138,7 @@ pub fn unseal(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn check(line: &[u8]) -> String {
-    Digest::from_bytes(&sum(line)).hex()[..16].to_owned()
-}
-
-fn sum(bytes: &[u8]) -> [u8; 32] {
-    let mut array = [0; 32];
-    array.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    array
+    Digest::from_bytes(&sum_of(line)).hex()[..16].to_owned()
 }
 
 fn write(session: &Session, place: &str, facts: &Facts) -> Result<(), Error> {

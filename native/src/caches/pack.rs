@@ -19,7 +19,7 @@ use crate::index::entry::{Entry, Kind, Meta};
 use crate::layer::blob::BlobWriter;
 use crate::layer::commit::make_of;
 use crate::layer::content::Content;
-use crate::layer::inflate::{ALWAYS_ALLOWED, MAX_RATIO};
+use crate::layer::inflate::{ALWAYS_ALLOWED, most_plain};
 use crate::layer::layout::{Item, Layout};
 use crate::layer::tar_write::Style;
 use crate::layer::upper::read_plain;
@@ -77,7 +77,7 @@ fn ensure_not_hollow(total: u64, root: &OwnedFd, request: &RequestContext) -> Re
         return Ok(());
     }
     let used = usage::measure(root, b"", &request.cancel)?.bytes;
-    if total <= ALWAYS_ALLOWED.saturating_add(used.saturating_mul(MAX_RATIO)) {
+    if total <= most_plain(used) {
         return Ok(());
     }
     let message =

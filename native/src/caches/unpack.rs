@@ -15,7 +15,7 @@ use crate::index::entry::Entry;
 use crate::layer::commit;
 use crate::layer::content::Content;
 use crate::layer::extract::{Extract, Lower};
-use crate::layer::inflate::{ALWAYS_ALLOWED, MAX_RATIO};
+use crate::layer::inflate::most_plain;
 use crate::layer::tar_read::invalid;
 use crate::layer::unpack::{open_blob, read_into};
 use crate::layer::write::Form;
@@ -65,11 +65,10 @@ fn fill(session: &Session, aside: &str, layers: &[LayerBlob], request: &RequestC
         ..commit::form(session)
     };
     let mut extract = Extract::of_files((&root, form), &Nothing);
-    let total = layers
-        .iter()
-        .fold(0u64, |sum, layer| sum.saturating_add(layer.descriptor.size));
-    let most = ALWAYS_ALLOWED.saturating_add(total.saturating_mul(MAX_RATIO));
-    let (mut plain, mut current) = (0u64, 0);
+    let sizes = layers.iter().map(|layer| layer.descriptor.size);
+    let total = sizes.fold(0, u64::saturating_add);
+    let most = most_plain(total);
+    let (mut plain, mut current) = (0u64, 0u64);
     for layer in layers {
         let hex = layer.descriptor.digest.hex();
         let blob = open_blob(session, &format!("tmp/{}/blobs/sha256/{hex}", session.lease.name))?;
@@ -77,7 +76,7 @@ fn fill(session: &Session, aside: &str, layers: &[LayerBlob], request: &RequestC
         if plain > most {
             return Err(invalid("grows beyond all measure when it is unpacked"));
         }
-        current = layer.descriptor.size.saturating_add(current);
+        current = current.saturating_add(layer.descriptor.size);
         request.emit(&Event::Progress { current, total })?;
     }
     extract.finish().map(drop)

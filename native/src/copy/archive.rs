@@ -13,7 +13,7 @@ use crate::index::entry::{Kind, Meta};
 use crate::index::path;
 use crate::layer::budget::{MAX_ENTRIES, MAX_HELD, MAX_WALKED};
 use crate::layer::content::{Content, Opened};
-use crate::layer::inflate::{ALWAYS_ALLOWED, Limited, MAX_RATIO, decoder};
+use crate::layer::inflate::{Limited, decoder, most_plain};
 use crate::layer::tar_read::{Header, TarReader};
 use crate::layer::tar_write::WHITEOUT;
 
@@ -52,7 +52,7 @@ impl Archive<'_> {
             count += 1;
             bytes = bytes.saturating_add(header.meta.size);
             // The holes of sparse files cost nothing in the archive.
-            if count > MAX_ENTRIES || bytes > most_bytes(self.size) {
+            if count > MAX_ENTRIES || bytes > most_plain(self.size) {
                 return Err(self.failed("it has too much in it"));
             }
             complete(&mut header.meta, attributes);
@@ -183,11 +183,6 @@ fn is_too_much(before: &Weight, now: &Weight) -> bool {
     now.held - before.held > MAX_HELD
         || now.entries.saturating_sub(before.entries) > MAX_ENTRIES
         || now.walked - before.walked > MAX_WALKED
-}
-
-/// What an archive of so many bytes may unpack to: as `Limited` says of its plain bytes.
-fn most_bytes(size: u64) -> u64 {
-    ALWAYS_ALLOWED.saturating_add(size.saturating_mul(MAX_RATIO))
 }
 
 /// --chown is for every entry, and no file is older than 1970. A symlink's mode means nothing.

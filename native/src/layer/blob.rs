@@ -40,25 +40,30 @@ impl BlobWriter {
 
     /// Syncs it and gives it its place in `blobs` (`blobs/sha256`). The same blob may be there already: then ours is dropped.
     pub fn keep(self, blobs: &Path) -> Result<(Digest, u64), Error> {
-        let digest = Digest::from_bytes(&finish(self.digest.clone()));
-        let place = blobs.join(digest.hex());
-        if !place.exists() {
+        let digest = self.digest();
+        if !blobs.join(digest.hex()).exists() {
             self.file
                 .sync_data()
                 .doing(|| format!("sync {}", self.path.display()))?;
-            std::fs::rename(&self.path, &place).doing(|| format!("rename a blob to {}", place.display()))?;
+            self.place(blobs, &digest)?;
         }
         Ok((digest, self.size))
     }
-}
 
-impl BlobWriter {
     /// As `keep`, for a folder that does not outlive this process: nothing is synced.
     pub fn keep_for_now(self, blobs: &Path) -> Result<(Digest, u64), Error> {
-        let digest = Digest::from_bytes(&finish(self.digest.clone()));
-        let place = blobs.join(digest.hex());
-        std::fs::rename(&self.path, &place).doing(|| format!("rename a blob to {}", place.display()))?;
+        let digest = self.digest();
+        self.place(blobs, &digest)?;
         Ok((digest, self.size))
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::from_bytes(&finish(self.digest.clone()))
+    }
+
+    fn place(&self, blobs: &Path, digest: &Digest) -> Result<(), Error> {
+        let place = blobs.join(digest.hex());
+        std::fs::rename(&self.path, &place).doing(|| format!("rename a blob to {}", place.display()))
     }
 }
 

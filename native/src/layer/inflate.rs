@@ -13,7 +13,7 @@ use crate::index::entry::Sum;
 
 /// Plain bytes that any blob may give, and as many times its own size: more is a bomb.
 pub const ALWAYS_ALLOWED: u64 = 4 * 1024 * 1024 * 1024;
-pub const MAX_RATIO: u64 = 256;
+const MAX_RATIO: u64 = 256;
 /// Plain bytes on their way between the threads, in chunks of this many bytes.
 const CHUNK: usize = 512 * 1024;
 const CHUNKS: usize = 4;
@@ -106,6 +106,11 @@ fn is_skippable_frame(magic: &[u8]) -> bool {
     matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
+/// Plain bytes that so many compressed ones may give.
+pub fn most_plain(compressed_size: u64) -> u64 {
+    ALWAYS_ALLOWED.saturating_add(compressed_size.saturating_mul(MAX_RATIO))
+}
+
 /// Plain bytes up to what a blob of that size may give.
 pub struct Limited<R> {
     plain: R,
@@ -114,7 +119,7 @@ pub struct Limited<R> {
 
 impl<R: Read> Limited<R> {
     pub fn new(plain: R, compressed_size: u64) -> Self {
-        let left = ALWAYS_ALLOWED.saturating_add(compressed_size.saturating_mul(MAX_RATIO));
+        let left = most_plain(compressed_size);
         Self { plain, left }
     }
 }
