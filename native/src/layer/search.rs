@@ -76,8 +76,11 @@ fn find(search: &Search, tar: &File, request: &RequestContext) -> Result<Option<
 
 /// The file that has it, or the entry whose name, target or attributes do.
 fn name(search: &Search, entries: &[Entry], hit: &Hit) -> Result<Error, Error> {
+    // What a hard link took from below has its bytes in no part of this tar.
     let has = |entry: &&Entry| {
-        entry.meta.kind == Kind::File && (entry.offset..entry.offset + entry.meta.size).contains(&hit.at)
+        entry.meta.kind == Kind::File
+            && entry.offset > 0
+            && (entry.offset..entry.offset + entry.meta.size).contains(&hit.at)
     };
     if let Some(file) = entries.iter().find(has) {
         return Ok(leaked(file, hit, true));
