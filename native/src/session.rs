@@ -188,11 +188,11 @@ impl Session {
 
     /// The mark of an opaque directory.
     pub fn opaque_mark(&self) -> &'static [u8] {
-        match self.overlay_xattr_prefix() {
-            "user.overlay." => b"user.overlay.opaque",
-            "user.fuseoverlayfs." => b"user.fuseoverlayfs.opaque",
-            "user.cooper." => marks::OWN_OPAQUE,
-            _ => b"trusted.overlay.opaque",
+        match self.snapshotter {
+            Snapshotter::OverlayUserxattr => b"user.overlay.opaque",
+            Snapshotter::FuseOverlayfs => b"user.fuseoverlayfs.opaque",
+            Snapshotter::Copy => marks::OWN_OPAQUE,
+            Snapshotter::Overlay | Snapshotter::None => b"trusted.overlay.opaque",
         }
     }
 
@@ -262,7 +262,7 @@ impl Session {
     /// The same for any folder of directories that are caches of a boot.
     pub fn stored_directory(&self, folder: &str, digest: &Digest) -> Result<Option<OwnedFd>, Error> {
         let folder = format!("{folder}/{}", digest.hex());
-        let boot = match self.read_store_file(&format!("{folder}/boot"))? {
+        let boot = match self.read_file(&format!("{folder}/boot"))? {
             Some(text) => text,
             None => return Ok(None),
         };
@@ -274,21 +274,6 @@ impl Session {
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).doing(|| format!("open \"{folder}\" of the store")),
         }
-    }
-
-    fn read_store_file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        use std::io::Read as _;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = match fs::openat(self.store.root(), path, flags, FileMode::empty()) {
-            Ok(file) => std::fs::File::from(file),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error).doing(|| format!("open \"{path}\" of the store")),
-        };
-        let mut bytes = Vec::new();
-        file.take(4096)
-            .read_to_end(&mut bytes)
-            .doing(|| format!("read \"{path}\" of the store"))?;
-        Ok(Some(bytes))
     }
 
     /// A file of the store, by a name of ours; None where it is missing.

@@ -117,6 +117,11 @@ pub fn set_fs_ids(uid: u32, gid: u32) -> io::Result<()> {
 
 /// Loads a seccomp filter for this thread and its children, with flags `SECCOMP_FILTER_FLAG_…`. Needs CAP_SYS_ADMIN, as no_new_privs stays off.
 pub fn load_filter(program: &[Instruction], flags: u32) -> io::Result<()> {
+    set_filter(program, flags.into()).map(drop)
+}
+
+/// Gives what the kernel does: a descriptor where the flags ask for a listener.
+fn set_filter(program: &[Instruction], flags: libc::c_ulong) -> io::Result<libc::c_long> {
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let filter = libc::sock_fprog {
         len: length,
@@ -131,7 +136,6 @@ pub fn load_filter(program: &[Instruction], flags: u32) -> io::Result<()> {
             &raw const filter,
         )
     })
-    .map(drop)
 }
 
 /// Leaves the caller's session keyring for a new, empty one.

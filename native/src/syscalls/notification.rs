@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use super::{Instruction, check};
+use super::{Instruction, check, set_filter};
 
 /// A system call that waits for its answer.
 #[derive(Debug, Clone, Copy)]
@@ -41,23 +41,9 @@ pub fn load_listening_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
         libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
         libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
     ];
-    let length = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let filter = libc::sock_fprog {
-        len: length,
-        filter: program.as_ptr().cast_mut(),
-    };
     let mut last = io::Error::from_raw_os_error(libc::EINVAL);
     for flags in wanted {
-        // SAFETY: the kernel reads `len` instructions and writes none.
-        let made = unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &raw const filter,
-            )
-        };
-        match check(made) {
+        match set_filter(program, flags) {
             // SAFETY: the kernel made it for us, close-on-exec, and nobody else knows it.
             Ok(descriptor) => return Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) }),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => last = error,
