@@ -11,6 +11,7 @@ pub mod layout;
 pub mod leak;
 pub mod marks;
 pub mod pack;
+mod pax;
 pub mod remove;
 pub mod requests;
 pub mod search;

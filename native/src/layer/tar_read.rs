@@ -4,12 +4,12 @@
 
 use std::io::Read;
 
+use super::pax::Pax;
 use super::sparse::{PaxSparse, SparseMap, Step, old_map, read_map};
 use super::tar_write::{BLOCK, padded};
 use crate::error::Error;
-use crate::index::entry::{Kind, Meta, Xattrs};
+use crate::index::entry::{Kind, Meta};
 use crate::index::path;
-use crate::tree::xattr;
 
 /// Longest PAX header or GNU long name, in bytes.
 const MAX_METADATA: u64 = 1024 * 1024;
@@ -75,9 +75,9 @@ impl<R: Read> TarReader<R> {
             };
             let raw = Raw::parse(&block)?;
             match raw.type_flag {
-                b'x' => extended.pax = parse_pax(&self.metadata(raw.size)?)?,
+                b'x' => extended.pax = Pax::parse(&self.metadata(raw.size)?)?,
                 // Global headers say nothing that layers use. What stands before one is of the next entry to some readers, and of none to Go.
-                b'g' if extended.is_empty() => drop(parse_pax(&self.metadata(raw.size)?)?),
+                b'g' if extended.is_empty() => drop(Pax::parse(&self.metadata(raw.size)?)?),
                 b'g' => return Err(invalid("has a global header between the headers of an entry")),
                 b'L' => extended.path = Some(text(&self.metadata(raw.size)?)).filter(|name| !name.is_empty()),
                 b'K' => extended.link = Some(text(&self.metadata(raw.size)?)).filter(|name| !name.is_empty()),
@@ -136,7 +136,7 @@ impl<R: Read> TarReader<R> {
         meta.uid = extended.pax.uid.unwrap_or(raw.uid);
         meta.gid = extended.pax.gid.unwrap_or(raw.gid);
         meta.mtime = extended.pax.mtime.unwrap_or(raw.mtime);
-        meta.xattrs = extended.pax.xattrs;
+        meta.xattrs = extended.pax.xattrs.into_iter().collect();
         if matches!(kind, Kind::Symlink | Kind::Hardlink) {
             meta.link = extended.link.or(extended.pax.link.take()).unwrap_or(raw.link);
         }
@@ -177,9 +177,10 @@ impl<R: Read> TarReader<R> {
         let more = || self.block()?.ok_or_else(|| invalid("ends in the middle of a header"));
         let old = (type_flag == b'S').then(|| old_map(block, more)).transpose()?;
         self.content = size;
-        self.padding = padded(size)
-            .checked_sub(size)
-            .ok_or_else(|| invalid("has an entry of an impossible size"))?;
+        self.padding = size
+            .checked_next_multiple_of(BLOCK as u64)
+            .ok_or_else(|| invalid("has an entry of an impossible size"))?
+            - size;
         let cut = || invalid("ends in the middle of a file");
         let (numbers, real) = match (old, sparse) {
             (Some(old), _) => old,
@@ -278,98 +279,6 @@ struct Extended {
 impl Extended {
     fn is_empty(&self) -> bool {
         self.path.is_none() && self.link.is_none() && self.pax == Pax::default()
-    }
-}
-
-#[derive(Default, PartialEq)]
-struct Pax {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mtime: Option<(i64, u32)>,
-    xattrs: Xattrs,
-    sparse: Option<PaxSparse>,
-}
-
-/// `length key=value\n`, again and again.
-fn parse_pax(mut rest: &[u8]) -> Result<Pax, Error> {
-    let bad = || invalid("has a malformed PAX header");
-    let mut pax = Pax::default();
-    while !rest.is_empty() {
-        let space = rest.iter().take(20).position(|&byte| byte == b' ').ok_or_else(bad)?;
-        let length: usize = ascii(&rest[..space])
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(bad)?;
-        if length < space + 4 || length > rest.len() || rest[length - 1] != b'\n' {
-            return Err(bad());
-        }
-        let record = &rest[space + 1..length - 1];
-        let equals = record
-            .iter()
-            .position(|&byte| byte == b'=')
-            .filter(|&at| at > 0)
-            .ok_or_else(bad)?;
-        put_pax(&mut pax, &record[..equals], &record[equals + 1..])?;
-        rest = &rest[length..];
-    }
-    pax.xattrs.sort();
-    Ok(pax)
-}
-
-/// Takes a record. An empty value means that there is none. Readers disagree on which of two sizes or paths counts, so two are refused.
-fn put_pax(pax: &mut Pax, key: &[u8], value: &[u8]) -> Result<(), Error> {
-    let bad = || invalid("has a malformed PAX header");
-    let number = || ascii(value).and_then(|text| text.parse::<u64>().ok()).ok_or_else(bad);
-    let id = || {
-        number().and_then(|number| u32::try_from(number).map_err(|_| invalid("has an entry with an impossible owner")))
-    };
-    if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-        if xattr::is_kept(name) && value.len() <= 64 * 1024 {
-            pax.xattrs.retain(|(other, _)| other != name);
-            pax.xattrs.push((name.to_vec(), value.to_vec()));
-        }
-        return Ok(());
-    }
-    if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
-        return pax.sparse.get_or_insert_default().put(key, value);
-    }
-    if value.is_empty() {
-        return Ok(());
-    }
-    if matches!(key, b"path" | b"linkpath" | b"uname" | b"gname") && value.contains(&0) {
-        return Err(bad());
-    }
-    match key {
-        b"path" => set(&mut pax.path, value.to_vec()),
-        b"linkpath" => set(&mut pax.link, value.to_vec()),
-        b"size" => set(&mut pax.size, number()?),
-        b"uid" => set(&mut pax.uid, id()?),
-        b"gid" => set(&mut pax.gid, id()?),
-        b"mtime" => set(&mut pax.mtime, ascii(value).and_then(time).ok_or_else(bad)?),
-        _ => Ok(()),
-    }
-}
-
-fn set<T>(field: &mut Option<T>, value: T) -> Result<(), Error> {
-    match field.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(invalid("says the same thing twice in a PAX header")),
-    }
-}
-
-/// `[-]seconds[.fraction]`; the fraction is cut to nanoseconds.
-fn time(text: &str) -> Option<(i64, u32)> {
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let digits = format!("{fraction:0<9}");
-    let (whole, ns): (i64, u32) = (seconds.parse().ok()?, digits[..9].parse().ok()?);
-    match (text.starts_with('-'), ns) {
-        (true, 1..) => Some((whole.checked_sub(1)?, 1_000_000_000 - ns)),
-        _ => Some((whole, ns)),
     }
 }
 
@@ -482,7 +391,7 @@ fn text(field: &[u8]) -> Vec<u8> {
     field.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
 }
 
-fn ascii(bytes: &[u8]) -> Option<&str> {
+pub fn ascii(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii())
 }
 
