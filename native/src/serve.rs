@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::codec::{Frame, Kind, read_frame};
 use crate::context::{Output, RequestContext, lock};
@@ -121,7 +122,7 @@ impl Server {
         &self,
         session: &Session,
         method: &str,
-        params: Value,
+        params: &RawValue,
         context: &RequestContext,
     ) -> Result<Value, Error> {
         match method {
@@ -207,8 +208,8 @@ fn defect(panic: &(dyn Any + Send)) -> Error {
 }
 
 /// Params of a method.
-pub fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Error> {
-    serde_json::from_value(params).map_err(|error| Error::internal(format!("bad params: {error}")))
+pub fn decode<T: DeserializeOwned>(params: &RawValue) -> Result<T, Error> {
+    serde_json::from_str(params.get()).map_err(|error| Error::internal(format!("bad params: {error}")))
 }
 
 /// Result of a method.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::context::RequestContext;
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::{copy, export};
 pub fn dispatch(
     session: &Session,
     method: &str,
-    params: Value,
+    params: &RawValue,
     request: &RequestContext,
 ) -> Option<Result<Value, Error>> {
     Some(match method {
@@ -40,7 +41,7 @@ pub fn dispatch(
 
 /// Params in, result out.
 fn run<P: DeserializeOwned, R: Serialize>(
-    params: Value,
+    params: &RawValue,
     work: impl FnOnce(P) -> Result<R, Error>,
 ) -> Result<Value, Error> {
     to_value(work(decode(params)?)?)

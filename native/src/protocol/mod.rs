@@ -3,6 +3,7 @@
 //! asked for is silently left out.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 pub use crate::digest::{Chain, Descriptor, DiffID, Digest, SnapshotID};
 
@@ -36,12 +37,13 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// Data that may be sent on a stream before the first credit comes, in bytes.
 pub const INITIAL_CREDIT: usize = 1024 * 1024;
 
-/// Payload of a request frame.
+/// Payload of a request frame. The params are read by whom the method calls, once.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub struct Request<'a> {
     pub method: String,
-    pub params: serde_json::Value,
+    #[serde(borrow)]
+    pub params: &'a RawValue,
 }
 
 /// Payload of a response frame.
