@@ -254,3 +254,38 @@ fn a_run_that_makes_the_same_again_gives_the_older_layer() {
     assert_ne!(first["diffID"], third["diffID"]);
     assert!(worker.end());
 }
+
+/// The same step at the same time: its files have other times in each, within the run, so the layer of one is not that of the other.
+#[test]
+fn two_workers_that_make_one_layer_at_once_give_it_one_name() {
+    if !is_root() {
+        return;
+    }
+    let store = Store::new();
+    let mut workers = [Worker::start(&store), Worker::start(&store)];
+    for round in 0..12 {
+        let mut params = Vec::new();
+        for (minute, worker) in workers.iter_mut().enumerate() {
+            let run = worker.shell(&format!("touch -t 20200101000{minute} /f"), json!({}));
+            let snapshot = run.response["result"]["snapshot"].clone();
+            let own = format!("sha256:{}", format!("{round:x}").repeat(64));
+            let stable = json!({"own": own, "parent": "p", "startedNs": "0", "endedNs": i64::MAX.to_string()});
+            params.push(json!({"snapshot": snapshot, "form": "none", "stable": stable}));
+        }
+        let sent: Vec<u32> = workers
+            .iter_mut()
+            .zip(params)
+            .map(|(worker, params)| worker.request("layer.pack", params))
+            .collect();
+        let made: Vec<Value> = workers
+            .iter_mut()
+            .zip(sent)
+            .map(|(worker, stream)| worker.finish(stream).response["result"]["diffID"].clone())
+            .collect();
+        assert!(made[0].is_string(), "{made:?}");
+        assert_eq!(made[0], made[1], "round {round}");
+    }
+    for worker in workers {
+        assert!(worker.end());
+    }
+}

@@ -8,12 +8,13 @@ use super::layout::Item;
 use super::stable;
 use super::upper::read_upper;
 use crate::context::RequestContext;
-use crate::digest::{Descriptor, LayerRef};
+use crate::digest::{Descriptor, Digest, LayerRef};
 use crate::error::{Doing, Error};
 use crate::index::entry::{Entry, Kind};
 use crate::index::store;
+use crate::lock::lock_file;
 use crate::protocol::{
-    LayerCompressParams, LayerCompressResult, LayerForm, LayerPackParams, LayerPackResult, PackedLayer, StableName,
+    LayerCompressParams, LayerCompressResult, LayerForm, LayerPackParams, LayerPackResult, PackedLayer,
 };
 use crate::session::{Session, Snapshot, SnapshotState};
 
@@ -36,13 +37,18 @@ pub fn pack(session: &Session, params: LayerPackParams, request: &RequestContext
         )?,
         params.form,
     )?;
-    if let Some(stable) = &params.stable
-        && let Some(older) = older_layer(session, request, stable, &made, params.form)?
-    {
+    let Some(stable) = &params.stable else {
+        return keep(session, &snapshot, made).map(|layer| result(layer, false));
+    };
+    let name = stable::name(stable, &made.entries)?;
+    // Of two that make the same layer at once one waits until the other's has its place, and finds it.
+    let _alone = lock_file(session, &format!("stable-{}", &name.hex()[..2]), true, &request.cancel)?;
+    if let Some(older) = older_layer(session, request, &name, &made, params.form)? {
         session.roots.forget(session, snapshot.id)?;
         session.set_packed(&snapshot, &older.diff_id);
         return Ok(result(older, true));
     }
+    stable::save(session, &name, &made.layer)?;
     keep(session, &snapshot, made).map(|layer| result(layer, false))
 }
 
@@ -70,16 +76,15 @@ fn keep(session: &Session, snapshot: &Snapshot, made: Made) -> Result<PackedLaye
     Ok(layer)
 }
 
-/// The older layer of the same content-stable name, if all of it is there; else the new one gets the name.
+/// The older layer of a content-stable name, if all of it is there.
 fn older_layer(
     session: &Session,
     request: &RequestContext,
-    stable: &StableName,
+    name: &Digest,
     made: &Made,
     form: LayerForm,
 ) -> Result<Option<PackedLayer>, Error> {
-    let name = stable::name(stable, &made.entries)?;
-    if let Some(older) = stable::find(session, &name)?
+    if let Some(older) = stable::find(session, name)?
         && older.diff_id != made.layer.diff_id
         && store::is_stored(session, &older.diff_id)?
         && session.stored_snapshot(&older.diff_id)?.is_some()
@@ -90,7 +95,6 @@ fn older_layer(
         };
         return Ok(Some(PackedLayer { blob, ..older }));
     }
-    stable::save(session, &name, &made.layer)?;
     Ok(None)
 }
 
