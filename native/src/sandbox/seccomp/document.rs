@@ -75,6 +75,9 @@ struct Filter {
     minkernel: Option<String>,
 }
 
+const FORMAT: &str =
+    "a profile is JSON in Docker's format, as docs/seccomp.json is; for no filter at all say seccomp=unconfined";
+
 pub fn invalid(what: impl std::fmt::Display) -> Error {
     Error::user("ARG_INVALID", format!("the seccomp profile {what}"))
 }
@@ -84,9 +87,9 @@ pub fn read(text: &str, place: &Place<'_>) -> Result<Document, Error> {
     if text.len() > MOST_BYTES {
         return Err(invalid(format!("has more than {MOST_BYTES} bytes")));
     }
-    let json = serde_json::from_str(text).map_err(|error| invalid(format!("is not JSON: {error}")))?;
-    let written: Written =
-        serde_json::from_value(lower(json)).map_err(|error| invalid(format!("is not in Docker's format: {error}")))?;
+    let json = serde_json::from_str(text).map_err(|error| invalid(format!("is not JSON: {error}")).hint(FORMAT))?;
+    let written: Written = serde_json::from_value(lower(json))
+        .map_err(|error| invalid(format!("is not in Docker's format: {error}")).hint(FORMAT))?;
     let Some(default) = &written.defaultaction else {
         return Err(invalid("has no \"defaultAction\"").hint("for no filter at all say seccomp=unconfined"));
     };
