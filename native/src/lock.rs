@@ -40,16 +40,26 @@ pub fn release(session: &Session, params: LockReleaseParams) -> Result<Empty, Er
 
 /// Holds `locks/<name>` as long as the descriptor lives. For use within the worker too.
 pub fn lock_file(session: &Session, name: &str, exclusive: bool, cancel: &CancelToken) -> Result<OwnedFd, Error> {
+    let file = open(session, name)?;
+    wait(&file, exclusive, cancel).map(|()| file)
+}
+
+/// Holds it alone, if nobody else holds it now.
+pub fn try_lock_file(session: &Session, name: &str) -> Result<Option<OwnedFd>, Error> {
+    let file = open(session, name)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error).doing(|| format!("lock \"{name}\"")),
+    }
+}
+
+/// The file of a lock, which nobody holds by that.
+pub fn open(session: &Session, name: &str) -> Result<OwnedFd, Error> {
     check_name(name)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = openat(
-        session.store.root(),
-        format!("locks/{name}"),
-        flags,
-        Mode::RUSR | Mode::WUSR,
-    )
-    .doing(|| format!("open lock \"{name}\""))?;
-    wait(&file, exclusive, cancel).map(|()| file)
+    let place = format!("locks/{name}");
+    openat(session.store.root(), place, flags, Mode::RUSR | Mode::WUSR).doing(|| format!("open lock \"{name}\""))
 }
 
 /// flock has no deadline and a cancel cannot interrupt it, so the wait is by trying: quickly at first, then ten times a second.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, major, minor, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, major, minor, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::usage;
 use super::{facts, memory};
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
-use crate::lock::lock_file;
+use crate::lock::{lock_file, try_lock_file};
 use crate::protocol::{
     CacheMount, Empty, MountDiscardParams, MountFindParams, MountFindResult, MountListResult, MountPruneParams,
     MountPruneResult, StoreDiscardParams,
@@ -98,15 +98,7 @@ pub fn lock_name(name: &str) -> String {
 
 /// The lock for us alone, if nobody uses the cache.
 pub fn try_alone(session: &Session, name: &str) -> Result<Option<OwnedFd>, Error> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let place = format!("locks/{}", lock_name(name));
-    let lock = openat(session.store.root(), place, flags, Mode::RUSR | Mode::WUSR);
-    let lock = lock.doing(|| "open the lock of a cache mount")?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(lock)),
-        Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error).doing(|| "lock a cache mount"),
-    }
+    try_lock_file(session, &lock_name(name))
 }
 
 /// Takes a cache away, its lock being held. Killed in between, facts without a mount stay: they say nothing, and the next of its name mends them.

@@ -7,15 +7,16 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use ring::digest::{Context, SHA256};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
+use rustix::fs::{FlockOperation, flock};
 
 use super::stack::Stack;
 use super::write::{self, How};
-use crate::context::lock;
+use crate::context;
 use crate::digest::{Digest, LayerRef};
 use crate::error::{Doing, Error};
 use crate::layer::commit;
 use crate::layer::pack::finish;
+use crate::lock;
 use crate::session::Session;
 
 /// Directories that are mounted as they are. Source: DESIGN; the kernel takes 500, each of which costs every lookup of what is not there.
@@ -58,7 +59,7 @@ pub fn directories(session: &Session, chain: &[LayerRef]) -> Result<Vec<OwnedFd>
 }
 
 fn block(session: &Session, layers: &[LayerRef]) -> Result<Arc<OwnedFd>, Error> {
-    if let Some(known) = lock(&session.blocks.0).get(layers) {
+    if let Some(known) = context::lock(&session.blocks.0).get(layers) {
         return Ok(Arc::clone(known));
     }
     let name = name(layers);
@@ -67,7 +68,7 @@ fn block(session: &Session, layers: &[LayerRef]) -> Result<Arc<OwnedFd>, Error> 
         None => make(session, layers, &name)?,
     };
     let directory = Arc::new(directory);
-    lock(&session.blocks.0).insert(layers.to_vec(), Arc::clone(&directory));
+    context::lock(&session.blocks.0).insert(layers.to_vec(), Arc::clone(&directory));
     Ok(directory)
 }
 
@@ -109,9 +110,7 @@ fn make(session: &Session, layers: &[LayerRef], name: &Digest) -> Result<OwnedFd
 }
 
 fn hold(session: &Session, name: &Digest) -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let path = format!("locks/block-{}", &name.hex()[..2]);
-    let file = openat(session.store.root(), path, flags, Mode::RUSR | Mode::WUSR).doing(|| "open a lock")?;
+    let file = lock::open(session, &format!("block-{}", &name.hex()[..2]))?;
     flock(&file, FlockOperation::LockExclusive).doing(|| "lock a block")?;
     Ok(file)
 }
