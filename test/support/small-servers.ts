@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 
-// Servers for a network namespace of a test: `node small-servers.ts names|web|who|proxy|lengths ADDRESS...`, or `tls FILE ADDRESS` with a file of the
+// Servers for a network namespace of a test: `node small-servers.ts names|web|who|proxy|lengths|udp ADDRESS...` or `groups`, or `tls FILE ADDRESS` with a file of the
 // server's certificate and key. Each says `ready` when it listens.
 
 const [kind = '', ...rest] = process.argv.slice(2);
@@ -48,6 +48,15 @@ async function answerLengths(address: string): Promise<void> {
   await once(socket, 'listening');
 }
 
+/** Says on stdout what datagrams say. */
+async function tell(port: number, address: string, groups: readonly string[] = []): Promise<void> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', (text) => process.stdout.write(`${text}\n`));
+  socket.bind(port, address);
+  await once(socket, 'listening');
+  for (const group of groups) socket.addMembership(group);
+}
+
 async function listen(server: Server, port: number, address: string): Promise<void> {
   server.listen(port, address);
   await once(server, 'listening');
@@ -56,8 +65,10 @@ async function listen(server: Server, port: number, address: string): Promise<vo
 for (const address of rest) {
   if (kind === 'tls') await listen(createTlsServer({ cert: identity, key: identity }, say), 8443, address);
   else if (kind === 'names') await answerNames(address);
+  else if (kind === 'udp') await tell(5006, address);
   else if (kind === 'lengths') await answerLengths(address);
   else if (kind === 'who') await listen(createHttpServer(sayWho), 8080, address);
   else await listen(createHttpServer(say), kind === 'proxy' ? 3128 : 8080, address);
 }
+if (kind === 'groups') await tell(5353, '0.0.0.0', ['224.0.0.251']);
 process.stdout.write('ready\n');

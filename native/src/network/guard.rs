@@ -1,11 +1,14 @@
 //! Keeps containers from using each other's addresses: what comes in by a port of the bridge must have the addresses of the container behind it,
-//! on the link, in ARP, in IPv4 and in IPv6. Whoever sends as another could have sent to him what is meant for the other.
+//! on the link, in ARP, in IPv4 and in IPv6. Whoever sends as another could have sent to him what is meant for the other. Nor does anything pass
+//! that is for a loopback.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::layout::Station;
 use super::nftables::{Chain, Family, Hook, Set, Table};
-use super::rule::{ARP_ADDRESS, ARP_STATION, Compare, Rule, SOURCE_STATION, SOURCE4, SOURCE6, name_bytes};
+use super::rule::{
+    ARP_ADDRESS, ARP_STATION, Compare, DESTINATION4, DESTINATION6, Rule, SOURCE_STATION, SOURCE4, SOURCE6, name_bytes,
+};
 
 /// Each key begins with the name of a port, which takes 16 bytes; parts are padded to 4.
 const STATIONS: &str = "stations";
@@ -56,6 +59,11 @@ fn rules(trusted: &str) -> Vec<Rule> {
     vec![
         Rule::new().coming_by_any(trusted).accept(),
         Rule::new().in_set(SOURCE_STATION, Other, STATIONS).drop(),
+        // slirp4netns would send these to the machine's loopback: its own word against that is about its gateway's address alone.
+        Rule::new().holding(IP4).having(DESTINATION4, Equal, &[127]).drop(),
+        Rule::new().holding(IP4).having(DESTINATION4, Equal, &[0]).drop(),
+        // The loopback, the address of nobody, and those that stand for ones of IPv4.
+        Rule::new().holding(IP6).having(DESTINATION6, Equal, &[0; 8]).drop(),
         Rule::new().holding(IP4).in_set(SOURCE4, Equal, ADDRESSES).accept(),
         Rule::new()
             .holding(ARP)

@@ -161,7 +161,9 @@ impl Uplink {
         };
         let unguarded = match self.inner.guard {
             Some(_) => "",
-            None => "; a container may use another's address: this kernel cannot filter packets of a bridge",
+            None => {
+                "; by packets made by hand a container may use another's address or reach the loopback: this kernel cannot filter packets of a bridge"
+            }
         };
         format!("one namespace per container, uplink by {way}{unguarded}")
     }
