@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile, symlink } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type Canary, makeCanary } from '../support/canary.ts';
@@ -8,6 +8,7 @@ import { type Built, type Cooper, type Installation, makeCooper } from '../suppo
 import { busyboxLayer, type Entry, type ForgedRegistry, forge, type LayerBytes, startForgedRegistry } from '../support/forged-images.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
+import { type TarEntry, tarOf } from '../support/tar.ts';
 
 // Images and Dockerfiles that try to reach the machine by what a builder does around a RUN: mounts, stubs, masks, users, directories.
 // `CANARY` stands for a folder of the machine, `UP` for the way to its root from anywhere.
@@ -27,6 +28,19 @@ interface Attack {
 const link = (name: string, linkname: string): Entry => ({ name, linkname, type: 'symlink' });
 const folder = (name: string): Entry => ({ name, type: 'directory', mode: 0o755 });
 const file = (name: string, content = ''): Entry => ({ name, content, mode: 0o755 });
+
+/** Archives of the context. */
+const archives: Readonly<Record<string, readonly TarEntry[]>> = {
+  'through.tar': [
+    { name: 'l', type: 'symlink', linkname: 'CANARY' },
+    { name: 'l/file', text: 'evil' },
+  ],
+  'out.tar': [
+    { name: 'UPCANARY/file', text: 'evil' },
+    { name: 'CANARY/abs', text: 'evil' },
+  ],
+  'hard.tar': [{ name: 'h', type: 'link', linkname: 'CANARY/file' }],
+};
 
 const attacks: readonly Attack[] = [
   // CVE-2026-41579: what is made in /dev before the machine is left.
@@ -164,6 +178,26 @@ const attacks: readonly Attack[] = [
   { name: 'COPY to a symlink', entries: [link('link', 'CANARY')], lines: ['COPY evil /link/', 'RUN ls /link/'], prints: 'evil\n' },
   { name: 'COPY out of the context', lines: ['COPY ../../../../..CANARY/file /'], refused: /COPY_SOURCE_MISSING/ },
   { name: 'COPY of a symlink in the context', lines: ['COPY outside/file /'], refused: /COPY_SOURCE_MISSING/ },
+  // CVE-2020-10696: an archive of the context, unpacked.
+  { name: 'ADD of an archive with a file through a symlink', lines: ['ADD through.tar /x/'], refused: /leads to no directory/ },
+  {
+    name: 'ADD of an archive through a symlink, which is inside the destination',
+    entries: [folder('x'), folder('xCANARY')],
+    lines: ['ADD through.tar /x/', 'RUN cat /xCANARY/file'],
+    prints: 'evil',
+  },
+  {
+    name: 'ADD of an archive with paths that lead out',
+    lines: ['ADD out.tar /x/', 'RUN cat /xCANARY/file /xCANARY/abs'],
+    prints: 'evilevil',
+  },
+  { name: 'ADD of an archive with a hard link to the machine', lines: ['ADD hard.tar /x/'], refused: /hard link to/ },
+  {
+    name: 'ADD of an archive to a symlink',
+    entries: [link('link', 'CANARY')],
+    lines: ['ADD out.tar /link/', 'RUN cat CANARYCANARY/file'],
+    prints: 'evil',
+  },
 ];
 
 for (const mode of modes) {
@@ -198,12 +232,16 @@ for (const mode of modes) {
 
     async function build(entries: readonly Entry[], lines: readonly string[], args: readonly string[] = []): Promise<Built> {
       const name = `image${images++}`;
-      const own = entries.map((each) => (each.linkname ? { ...each, linkname: filled(each.linkname) } : each));
+      const own = entries.map((each) => ({ ...each, name: filled(each.name), ...(each.linkname && { linkname: filled(each.linkname) }) }));
       registry.images.set(name, await forge([busybox, own]));
       const base = `${registry.host}/${name}:1`;
       const dockerfile = [`FROM ${base}`, ...lines.map((line) => filled(line).replaceAll('BASE', base)), ''].join('\n');
       const context = await cooper.context(name, { Dockerfile: dockerfile, evil: '' });
       await symlink(canary.path, join(context, 'outside'));
+      for (const [archive, all] of Object.entries(archives)) {
+        const led = all.map((each) => ({ ...each, name: filled(each.name), ...(each.linkname && { linkname: filled(each.linkname) }) }));
+        await writeFile(join(context, archive), await tarOf(...led));
+      }
       return cooper.build([...args, '--secret', `id=s,src=${join(canary.path, 'file')}`, context]);
     }
 
