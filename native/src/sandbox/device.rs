@@ -90,28 +90,7 @@ impl Devices {
             None => make_nodes(&spec.staging),
         };
         let nodes = nodes.doing(doing)?;
-        let mut terminals = vec![
-            ("newinstance", None),
-            ("ptmxmode", Some("0666")),
-            ("mode", Some("0620")),
-        ];
-        // Where there is one id, this is none.
-        if !spec.emulate_ids {
-            terminals.push(("gid", Some("5")));
-        }
-        let shm_bytes = spec.shm_bytes.unwrap_or(SHM_BYTES).to_string();
-        let shared = [("mode", Some("1777")), ("size", Some(shm_bytes.as_str()))];
-        let inner = vec![
-            (
-                "pts",
-                filesystem("devpts", &terminals, plain).doing(|| "make /dev/pts")?,
-            ),
-            ("shm", filesystem("tmpfs", &shared, harmless).doing(|| "make /dev/shm")?),
-            (
-                "mqueue",
-                filesystem("mqueue", &[], harmless).doing(|| "make /dev/mqueue")?,
-            ),
-        ];
+        let inner = inner_filesystems(spec, plain, harmless)?;
         for (name, _) in &inner {
             mkdirat(&directory, *name, Mode::from_raw_mode(0o755)).doing(doing)?;
         }
@@ -170,6 +149,34 @@ impl Devices {
         let directory: BorrowedFd<'_> = self.directory.as_fd();
         fstat(directory).doing(|| "stat /dev")
     }
+}
+
+/// What is mounted below /dev besides its nodes.
+fn inner_filesystems(
+    spec: &Spec,
+    plain: MountAttrFlags,
+    harmless: MountAttrFlags,
+) -> Result<Vec<(&'static str, OwnedFd)>, Error> {
+    let mut terminals = vec![
+        ("newinstance", None),
+        ("ptmxmode", Some("0666")),
+        ("mode", Some("0620")),
+    ];
+    // Where there is one id, this is none.
+    if !spec.emulate_ids {
+        terminals.push(("gid", Some("5")));
+    }
+    let shm_bytes = spec.shm_bytes.unwrap_or(SHM_BYTES).to_string();
+    let shared = [("mode", Some("1777")), ("size", Some(shm_bytes.as_str()))];
+    let make = |name, kind, options: &[_], attributes| {
+        let made = filesystem(kind, options, attributes);
+        made.map(|mount| (name, mount)).doing(|| format!("make /dev/{name}"))
+    };
+    Ok(vec![
+        make("pts", "devpts", &terminals, plain)?,
+        make("shm", "tmpfs", &shared, harmless)?,
+        make("mqueue", "mqueue", &[], harmless)?,
+    ])
 }
 
 /// The container's own nodes, so that what it does to their mode or owner changes nobody else's.

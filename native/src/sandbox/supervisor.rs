@@ -120,20 +120,7 @@ fn start(
         }
         Some(first) => {
             drop((writing, theirs, descriptors));
-            let started = read_report(reading).and_then(|answer| {
-                let terminal = take_terminal(spec, &ours)?;
-                let notifier = take_notifier(spec, &answer, &ours, first)?;
-                let emulated = spec.emulate_ids && matches!(answer, Answer::Started(_));
-                let emulation = emulated.then(|| Emulation::start(&ours)).transpose()?;
-                Ok(Container {
-                    chroot: spec.chroot,
-                    first,
-                    answer,
-                    terminal,
-                    notifier,
-                    emulation,
-                })
-            });
+            let started = watch(spec, first, reading, &ours);
             started.or_else(|error| {
                 // Its program may run already.
                 rustix::process::kill_process(first, Signal::KILL).doing(|| "kill a container")?;
@@ -142,6 +129,23 @@ fn start(
             })
         }
     }
+}
+
+/// Waits until the program runs, and takes what its container sent.
+fn watch(spec: &Spec, first: Pid, report: OwnedFd, container: &UnixStream) -> Result<Container, Error> {
+    let answer = read_report(report)?;
+    let terminal = take_terminal(spec, container)?;
+    let notifier = take_notifier(spec, &answer, container, first)?;
+    let emulated = spec.emulate_ids && matches!(answer, Answer::Started(_));
+    let emulation = emulated.then(|| Emulation::start(container)).transpose()?;
+    Ok(Container {
+        chroot: spec.chroot,
+        first,
+        answer,
+        terminal,
+        notifier,
+        emulation,
+    })
 }
 
 /// It was sent before the report.
