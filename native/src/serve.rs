@@ -24,7 +24,7 @@ use crate::{caches, doctor, handle, hello, lock as locks, sandbox, secret, store
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Of a request's thread, in bytes: trees are walked by recursion, and a path may have 2048 names. What is not used takes no memory.
-const STACK: usize = 8 << 20;
+const STACK: usize = 32 << 20;
 /// Of a thread that walks parts of a tree for a request: while it waits for a part that another one has taken, it goes on with a third.
 const HELPER_STACK: usize = 64 << 20;
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cooperWithBusybox } from '../support/busybox.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
-import { compileProbe, look, messageOf, outputOf } from '../support/look.ts';
+import { attempt, compileProbe, look, messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { afterMounts } from '../support/situations.ts';
 import { tool } from '../support/tools.ts';
@@ -70,6 +70,23 @@ for (const mode of modes) {
       const built = await cooper.build(['--no-cache', context]);
       assert.equal(messageOf(built), 'RUN_FAILED: a file that the step made is still open for writing in another container');
     });
+
+    // Trees are walked by recursion: it was the worker's end, and so that of all other steps.
+    for (const [what, script, env] of [
+      ['', 'exec /probe deep 2100', {}],
+      [' beside many others', 'mkdir 1 2 3 4 5 6 7 8 9; cd 5; exec /probe deep 2100', {}],
+      [' with SOURCE_DATE_EPOCH', 'exec /probe deep 2100', { SOURCE_DATE_EPOCH: '1000' }],
+    ] as const) {
+      // The way there is the same in both modes.
+      test(`directories deeper than a path can lead${what} end their step alone`, {
+        skip: mode.name !== 'root' && what !== '',
+      }, async () => {
+        const built = await attempt(cooper, base, script, { before: ['COPY probe /probe', 'WORKDIR /w'], env });
+        assert.match(messageOf(built), /^UNSUPPORTED: "w\/.*…" is the beginning of a path of more than 4095 bytes$/);
+        // What the next command would delete; the test's own end cannot.
+        await tool('rm', ['-rf', join(cooper.root, 'trash')]);
+      });
+    }
   });
 }
 

@@ -2,10 +2,28 @@
 
 use std::cmp::Ordering;
 
+use crate::error::Error;
+
 /// Longest path that we handle, in bytes: the kernel's PATH_MAX without its NUL.
 pub const MAX_PATH: usize = 4095;
 /// Longest name in a directory, in bytes.
 pub const MAX_NAME: usize = 255;
+
+/// Refuses what a program made deeper than any path can lead.
+pub fn check_length(path: &[u8]) -> Result<(), Error> {
+    if path.len() <= MAX_PATH {
+        return Ok(());
+    }
+    let message = format!(
+        "\"{}…\" is the beginning of a path of more than {MAX_PATH} bytes",
+        show(&path[..BEGINNING])
+    );
+    Err(Error::user("UNSUPPORTED", message)
+        .hint("make fewer directories in each other, or remove them before the step ends"))
+}
+
+/// How much of a path is shown that is too long.
+const BEGINNING: usize = 60;
 
 /// Orders paths as a walk of sorted directories meets them: a directory, then all that is below it, then its next sibling.
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {

@@ -22,7 +22,7 @@ pub fn limit_items(items: &mut [Item], epoch: Option<i64>) {
 
 /// Of the files of a snapshot, its root too, while nothing stands on it.
 pub fn limit_files(root: &OwnedFd, epoch: i64) -> Result<(), Error> {
-    limit_below(root.as_fd(), epoch)?;
+    limit_below(root.as_fd(), b"", epoch)?;
     let stat = fstat(root).doing(|| "stat a snapshot")?;
     limit(root, b".", &stat, epoch)
 }
@@ -36,9 +36,11 @@ pub fn limit_path(root: &OwnedFd, at: &[u8], epoch: i64) -> Result<(), Error> {
     limit(&parent, name, &stat, epoch)
 }
 
-fn limit_below(directory: impl AsFd, epoch: i64) -> Result<(), Error> {
+fn limit_below(directory: impl AsFd, at: &[u8], epoch: i64) -> Result<(), Error> {
     let names = names(&directory).doing(|| "list a directory of a snapshot")?;
     for name in &names {
+        let here = path::join(at, name);
+        path::check_length(&here)?;
         let stat = statat(&directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
             .doing(|| format!("stat \"{}\" of a snapshot", path::show(name)))?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -47,7 +49,7 @@ fn limit_below(directory: impl AsFd, epoch: i64) -> Result<(), Error> {
             FileType::Directory => {
                 let below = open_beneath(&directory, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
                     .doing(|| format!("open \"{}\" of a snapshot", path::show(name)))?;
-                limit_below(below, epoch)?;
+                limit_below(below, &here, epoch)?;
             }
             _ => {}
         }

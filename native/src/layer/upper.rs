@@ -69,6 +69,7 @@ impl Reader<'_> {
         names.sort_unstable();
         let below = |name: &Vec<u8>| -> Result<Vec<Found>, Error> {
             let here = path::join(at, name);
+            path::check_length(&here)?;
             let Some((entry, ident)) = self.entry(directory, name, &here)? else {
                 return Ok(Vec::new());
             };

@@ -141,6 +141,7 @@ fn walk(root: &OwnedFd, at: &[u8]) -> Result<Vec<(Vec<u8>, Seen)>, Error> {
     let names = names(&directory).doing(doing)?;
     let below = |name: &Vec<u8>| -> Result<Vec<(Vec<u8>, Seen)>, Error> {
         let here = path::join(at, name);
+        path::check_length(&here)?;
         let stat = look(&directory, name).doing(|| format!("stat \"{}\" of a step", path::show(&here)))?;
         let found = seen(&stat);
         let mut all = if found.is_directory() {
