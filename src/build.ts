@@ -127,9 +127,7 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   searchArguments({ ...options, names }, guard);
   checkTogether(options);
   checkCaches(options);
-  const security = await openSecurity(options.security ?? {});
-  const kept = await keptConfinement(options.security ?? {});
-  if (kept !== undefined) emit({ type: 'warning', time: Date.now(), message: kept });
+  const security = await openWalls(options, emit);
   const opened = await loadContext(options, bench, emit, signal);
   const read = parse(opened, options, emit);
   const directories = new Map(opened.directories);
@@ -172,6 +170,14 @@ async function buildImage(options: BuildOptions, reader: GuardedReader, signal: 
   const { digest } = descriptor;
   emit({ type: 'build.completed', time: Date.now(), digest, configDigest, tags: names });
   return { digest, configDigest, descriptor, tags: names };
+}
+
+/** The walls of every RUN; warns of those that stay although they are not asked for. */
+async function openWalls({ security = {} }: BuildOptions, emit: Reader['emit']): Promise<ExecuteOptions['security']> {
+  const walls = await openSecurity(security);
+  const kept = await keptConfinement(security);
+  if (kept !== undefined) emit({ type: 'warning', time: Date.now(), message: kept });
+  return walls;
 }
 
 /** What a plan is made with, besides the Dockerfile. */
