@@ -1,4 +1,4 @@
-// Messages between the builder and the native worker. The twin of this file is native/src/protocol.rs; the tests of both decode
+// Messages between the builder and the native worker. The twin of this file is native/src/protocol/; the tests of both decode
 // and encode every message in fixtures/protocol/.
 //
 // A frame on stdin or stdout is `u32 length | u8 kind | u32 stream | payload`, little-endian (codec.ts); `length` counts kind, stream
