@@ -51,10 +51,18 @@ impl Drop for Relays {
 
 impl Relays {
     pub fn new() -> Result<Self, Error> {
+        Self::with_room(MOST_CONNECTIONS)
+    }
+
+    fn with_room(most: usize) -> Result<Self, Error> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).doing(|| "make an eventfd")?);
         Ok(Self {
             stop,
-            connections: Arc::default(),
+            connections: Arc::new(Connections {
+                most,
+                all: Mutex::default(),
+                room: Condvar::new(),
+            }),
             threads: Vec::new(),
         })
     }
@@ -83,8 +91,8 @@ impl Relays {
 }
 
 /// Open connections, to be cut at the end.
-#[derive(Default)]
 struct Connections {
+    most: usize,
     all: Mutex<Open>,
     /// Told when one has ended.
     room: Condvar,
@@ -112,7 +120,7 @@ impl Drop for Place {
 impl Connections {
     /// Waits for a place; `None` when all is over.
     fn place(self: &Arc<Self>) -> Option<Place> {
-        let full = |open: &mut Open| !open.ended && open.places >= MOST_CONNECTIONS;
+        let full = |open: &mut Open| !open.ended && open.places >= self.most;
         let mut open = self
             .room
             .wait_while(lock(&self.all), full)
@@ -221,4 +229,56 @@ fn forward(client: &Arc<TcpStream>, target: &Target, connections: &Connections) 
 fn pass(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
     let copied = io::copy(&mut from, &mut to).map(drop);
     copied.and(to.shutdown(Shutdown::Write))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::Ipv4Addr;
+
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
+    use super::*;
+
+    /// Relays with so many places, to a server that sends a byte to each that connects.
+    fn relays(most: usize) -> (Relays, SocketAddr, TcpListener) {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let own = openat(CWD, "/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).unwrap();
+        let mut relays = Relays::with_room(most).unwrap();
+        let target = Target {
+            address: server.local_addr().unwrap(),
+            namespace: Arc::new(own),
+            patience: PAUSE,
+        };
+        relays.connections(listener, target).unwrap();
+        (relays, address, server)
+    }
+
+    fn greeted(mut client: &TcpStream) -> bool {
+        client.read_exact(&mut [0]).is_ok()
+    }
+
+    #[test]
+    fn a_connection_too_many_waits_until_another_has_ended() {
+        let (_relays, address, server) = relays(2);
+        let mut clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let accept = || {
+            let (mut stream, _) = server.accept().unwrap();
+            stream.write_all(&[1]).unwrap();
+            stream
+        };
+        let served = [accept(), accept()];
+        assert!(clients[..2].iter().all(greeted));
+        server.set_nonblocking(true).unwrap();
+        thread::sleep(10 * PAUSE);
+        assert!(server.accept().is_err(), "there was room for two");
+        server.set_nonblocking(false).unwrap();
+        drop(clients.remove(0));
+        drop(served);
+        let _third = accept();
+        assert!(greeted(&clients[1]));
+    }
 }
