@@ -42,9 +42,13 @@ pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
 
 /// Bytes at the beginning that two paths surely share: in steps, since those of an archive can share thousands.
 fn shared(left: &[u8], right: &[u8]) -> usize {
-    const STEP: usize = 32;
-    let steps = left.chunks_exact(STEP).zip(right.chunks_exact(STEP));
-    steps.take_while(|(left, right)| left == right).count() * STEP
+    let mut common = 0;
+    for step in [512, 32] {
+        let (left, right) = (&left[common..], &right[common..]);
+        let steps = left.chunks_exact(step).zip(right.chunks_exact(step));
+        common += steps.take_while(|(left, right)| left == right).count() * step;
+    }
+    common
 }
 
 /// Paths in the order of a walk, so that what is below a directory is one run of a map.
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn long_paths_are_compared_as_short_ones() {
-        for length in [0, 30, 31, 32, 33, 63, 64, 100] {
+        for length in [0, 30, 31, 32, 33, 63, 64, 100, 511, 512, 513, 1200] {
             let (long, same) = (vec![b'd'; length], vec![b'd'; length]);
             assert_eq!(compare(&long, &same), Ordering::Equal);
             assert_eq!(
