@@ -147,7 +147,7 @@ fn attempt(mode: Mode, asked: bool) -> Result<Tried, Error> {
 
 fn root(is_root: bool) -> Tried {
     if !is_root {
-        return Tried::Refused(Refusal::of("not root"));
+        return Tried::Refused(Refusal::of("the user is not root"));
     }
     if !userns::is_initial() {
         return Tried::Refused(Refusal::of("root of a user namespace, not of the machine"));

@@ -75,6 +75,11 @@ for (const mode of modes) {
       assert.match(messageOf(built), /^LIMIT_UNAVAILABLE: the limit "nofile=999999999999:999999999999" cannot be set here/);
     });
 
+    test('so few open files that nothing can start is an error that says so', { skip: mode.name !== 'root' && 'it starts there' }, async () => {
+      const built = await attempt(cooper, base, 'true', { args: ['--ulimit', 'nofile=1'] });
+      assert.match(messageOf(built), /^LIMIT_UNAVAILABLE: the limit "nofile" leaves no descriptor/);
+    });
+
     test('a cgroup of the machine is not there to write to', async () => {
       const script = 'cd /sys/fs/cgroup; for each in . */; do mkdir $each/x 2>/dev/null && echo $each; done; ls | wc -l';
       assert.match(await look(cooper, base, script), /^[1-9]\d*\n$/);
@@ -117,6 +122,12 @@ for (const mode of modes) {
     for (const { args, script, want } of limits) {
       test(args.join(' '), async () => assert.equal(await look(cooper, base, script, { args }), want));
     }
+
+    test('processors that are not there are refused, and those that are are named', async () => {
+      const built = await attempt(cooper, base, 'true', { args: ['--cpuset-cpus', '4000'] });
+      assert.match(messageOf(built), /^LIMIT_UNAVAILABLE: the limit cannot be set here: .*cpuset.cpus/);
+      assert.match(hintOf(built), /^name processors that cooper itself may run on: 0/);
+    });
 
     test('of these ulimits and /dev/shm are part of what a step is, the others are not', async () => {
       const context = await cooper.context('key', { Dockerfile: `FROM ${base}\nRUN echo ${randomUUID()}\n` });

@@ -62,7 +62,10 @@ pub fn make(session: &Session, params: &SandboxParams) -> Result<Option<Group>, 
         group.add(session, &base, &name, version).map_err(refused)?;
         let directory = base.path.join(&name);
         for controller in controllers {
-            apply(&directory, &limits, controller, version).map_err(refused)?;
+            apply(&directory, &limits, controller, version).map_err(|reason| match controller {
+                "cpuset" => refused(reason).hint(allowed_processors()),
+                _ => refused(reason),
+            })?;
             if controller == "memory" {
                 group.memory = Some((directory.clone(), version));
             }
@@ -74,6 +77,16 @@ pub fn make(session: &Session, params: &SandboxParams) -> Result<Option<Group>, 
 fn refused(reason: String) -> Error {
     Error::user("LIMIT_UNAVAILABLE", format!("the limit cannot be set here: {reason}"))
         .hint("\"cooper doctor\" says which limits this machine allows; without root, start cooper with \"systemd-run --user --scope -p Delegate=yes\"")
+}
+
+/// Of a set that the kernel does not take: what there is to choose from.
+fn allowed_processors() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    match list.map(str::trim) {
+        Some(list) => format!("name processors that cooper itself may run on: {list}"),
+        None => "name processors that cooper itself may run on".to_owned(),
+    }
 }
 
 /// Where a cgroup has to be made, and for which controllers.

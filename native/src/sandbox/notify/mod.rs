@@ -81,8 +81,14 @@ impl Call<'_> {
 /// In the container: loads the filter of the services, and hands its listener to the supervisor.
 pub fn install(services: &[Service], supervisor: &UnixStream) -> Result<(), Error> {
     let traps: Vec<Trap> = services.iter().flat_map(|service| service.traps()).copied().collect();
-    let listener =
-        notification::load_listening_filter(&filter::program(&traps)).doing(|| "load a filter that notifies")?;
+    let listener = match notification::load_listening_filter(&filter::program(&traps)) {
+        // It is set already, as it may take rights to set it.
+        Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+            let message = "the limit \"nofile\" leaves no descriptor to start a container with";
+            return Err(Error::user("LIMIT_UNAVAILABLE", message).hint("ask for a dozen at least"));
+        }
+        other => other.doing(|| "load a filter that notifies")?,
+    };
     send(supervisor, &(), &[listener.as_fd()])
 }
 
