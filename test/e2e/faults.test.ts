@@ -110,7 +110,52 @@ describe('faults', { concurrency: false, skip: process.getuid?.() === 0 ? false 
         assert.equal(await puller.ok(['run', '--rm', name, 'sh', '-c', 'cat /file /a | wc -c']), `${12 * megabyte}\n`);
       }
     });
+
+    test(`kill -9 of ${victim} at any moment of a prune`, async () => {
+      await using cooper = await makeCooper();
+      const lines = ['COPY file /file', random(1, '/a'), 'RUN --mount=type=cache,target=/c head -c 1000000 /dev/urandom >/c/x'];
+      const fill = async () => {
+        await cooper.built(['-t', 'gone', await contextOf(cooper, ['ENV GONE=1', ...lines])]);
+        await cooper.ok(['rmi', 'gone']);
+      };
+      await fill();
+      await cooper.built(['-t', 'kept', await contextOf(cooper, lines)]);
+      const time = await took(() => cooper.ok(['prune', '--force', '--all']));
+      for (let moment = 1; moment <= moments; moment++) {
+        await fill();
+        await killAfter(cooper, ['prune', '--force', '--all'], (time * moment) / moments);
+        await assertIntact(cooper);
+        assert.equal(await cooper.ok(['run', '--rm', 'kept', 'sh', '-c', 'cat /file /a | wc -c']), `${5 * megabyte}\n`);
+        await cooper.ok(['prune', '--force', '--all']);
+        assert.doesNotMatch(await cooper.ok(['df']), /exec\.cachemount/);
+      }
+    });
   }
+
+  test('builds, removals and prunes side by side take nothing from each other', async () => {
+    await using cooper = await makeCooper();
+    const commands = Array.from({ length: 9 }, async (_, index) => {
+      if (index % 3 === 2) {
+        for (let time = 0; time < 4; time++) await cooper.ok(['prune', '--force', '--all']);
+        return;
+      }
+      for (let time = 0; time < 2; time++) {
+        const lines = [
+          `FROM ${base}`,
+          `RUN echo ${index % 2} ${time} >/same`,
+          'RUN --mount=type=cache,target=/c,sharing=locked echo x >>/c/x',
+        ];
+        const context = await cooper.context(`pruned-${index}-${time}`, { Dockerfile: [...lines, ''].join('\n') });
+        await cooper.built(['-t', `pruned-${index}-${time}`, context]);
+        // Its layers are another's too, who has them under a name or is about to.
+        if (index % 3 === 1) await cooper.ok(['rmi', `pruned-${index}-${time}`]);
+      }
+    });
+    await Promise.all(commands);
+    for (const [index, time] of [0, 3, 6].flatMap((index) => [0, 1].map((time) => [index, time] as const)))
+      assert.equal(await cooper.ok(['run', '--rm', `pruned-${index}-${time}`, 'cat', '/same']), `${index % 2} ${time}\n`);
+    await assertIntact(cooper);
+  });
 
   test('builds side by side in one store, some of them killed, leave nothing', async () => {
     await using cooper = await makeCooper();
