@@ -13,7 +13,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use crate::error::{Doing, Error};
 use crate::protocol::Tty;
 
-use super::root::{copy, filesystem, filled, hang, set};
+use super::root::{copy, filesystem, fill, hang, set};
 use super::spec::Spec;
 use super::target::place;
 use super::terminal::Terminal;
@@ -102,8 +102,8 @@ impl Devices {
     }
 
     /// With the mounts below it in their places.
-    pub fn complete(mut self, spec: &Spec) -> Result<Self, Error> {
-        self.directory = filled(&self.directory, spec, |_| {
+    pub fn complete(self) -> Result<Self, Error> {
+        fill(&self.directory, "/dev", |_| {
             for (name, mount) in self.inner.iter().chain(&self.nodes) {
                 let target = self.open(name)?;
                 place(mount.as_fd(), target.as_fd()).doing(|| format!("mount /dev/{name}"))?;
