@@ -29,7 +29,10 @@ pub struct Target {
     pub patience: Duration,
 }
 
-/// Dropped, they stop listening and cut their connections.
+/// Who has ended may have sent something last: so long that may take to its reader.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Dropped, they stop listening, pass on what servers that have ended sent last, and cut their connections.
 pub struct Relays {
     stop: Arc<OwnedFd>,
     connections: Arc<Connections>,
@@ -101,11 +104,15 @@ struct Connections {
 #[derive(Default)]
 struct Open {
     ended: bool,
+    cut: bool,
     /// Places taken, by connections that are being made too.
     places: usize,
     count: u64,
-    streams: BTreeMap<u64, Arc<TcpStream>>,
+    streams: BTreeMap<u64, Pair>,
 }
+
+/// A connection: the sockets of its client and its server.
+type Pair = [Arc<TcpStream>; 2];
 
 /// One of `MOST_CONNECTIONS`.
 struct Place(Arc<Connections>);
@@ -138,30 +145,46 @@ impl Connections {
         !waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 
-    fn add(&self, stream: &Arc<TcpStream>) -> u64 {
+    fn add(&self, pair: Pair) -> u64 {
         let mut open = lock(&self.all);
         open.count += 1;
         let number = open.count;
-        if open.ended {
-            // What comes too late is cut at once.
-            let _ = stream.shutdown(Shutdown::Both);
+        match (open.cut, open.ended) {
+            (true, _) => cut(&pair),
+            (false, true) => hear_no_more(&pair),
+            (false, false) => {}
         }
-        open.streams.insert(number, Arc::clone(stream));
+        open.streams.insert(number, pair);
         number
     }
 
     fn remove(&self, number: u64) {
         lock(&self.all).streams.remove(&number);
+        self.room.notify_all();
     }
 
     fn end(&self) {
         let mut open = lock(&self.all);
         open.ended = true;
-        for stream in open.streams.values() {
-            // A connection that is closed already needs no cutting.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        open.streams.values().for_each(hear_no_more);
         self.room.notify_all();
+        let waited = self.room.wait_timeout_while(open, FAREWELL, |open| open.places > 0);
+        let (mut open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        open.cut = true;
+        open.streams.values().for_each(cut);
+    }
+}
+
+/// What the client says now is for nobody.
+fn hear_no_more([client, _]: &Pair) {
+    // One that is closed already needs no closing.
+    let _ = client.shutdown(Shutdown::Read);
+}
+
+/// A connection that is closed already needs no cutting.
+fn cut(pair: &Pair) {
+    for stream in pair {
+        let _ = stream.shutdown(Shutdown::Both);
     }
 }
 
@@ -214,14 +237,14 @@ fn forward(client: &Arc<TcpStream>, target: &Target, connections: &Connections) 
     // This thread is of no other use: it stays in the target's network.
     namespace::enter(target.namespace.as_fd())?;
     let server = Arc::new(TcpStream::connect(target.address).doing(doing)?);
-    let numbers = [connections.add(client), connections.add(&server)];
+    let number = connections.add([Arc::clone(client), Arc::clone(&server)]);
     let both = thread::scope(|scope| {
         let back = thread::Builder::new().spawn_scoped(scope, || pass(&server, client))?;
         let there = pass(client, &server);
         let back = back.join().unwrap_or_else(|_| Err(io::Error::other("panic")));
         there.and(back)
     });
-    numbers.into_iter().for_each(|number| connections.remove(number));
+    connections.remove(number);
     both.doing(doing)
 }
 
@@ -259,6 +282,21 @@ mod tests {
 
     fn greeted(mut client: &TcpStream) -> bool {
         client.read_exact(&mut [0]).is_ok()
+    }
+
+    #[test]
+    fn what_was_sent_last_arrives() {
+        for _ in 0..50 {
+            let (relays, address, server) = relays(2);
+            let mut client = TcpStream::connect(address).unwrap();
+            let (mut stream, _) = server.accept().unwrap();
+            stream.write_all(b"the last words").unwrap();
+            drop(stream);
+            drop(relays);
+            let mut words = String::new();
+            client.read_to_string(&mut words).unwrap();
+            assert_eq!(words, "the last words");
+        }
     }
 
     #[test]
