@@ -22,6 +22,7 @@ mod network;
 mod overlay;
 mod owner;
 mod protocol;
+mod resolve;
 mod sandbox;
 mod secret;
 mod serve;

@@ -8,13 +8,14 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, futimens, openat2,
-    readlinkat, statat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, futimens, readlinkat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
 use crate::protocol::Certificates;
+use crate::resolve::openat2;
 
 use super::chroot::{self, Places};
 use super::files::Files;

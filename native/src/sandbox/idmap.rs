@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fstat, mkdirat, openat, openat2, readlinkat,
-    statat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fstat, mkdirat, openat, readlinkat, statat,
+    unlinkat,
 };
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
@@ -19,6 +19,7 @@ use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 use crate::error::{Doing, Error};
 use crate::overlay::{self, Parts};
 use crate::protocol::{Mode as Rung, SandboxMount, SandboxParams, Snapshotter, Userns};
+use crate::resolve::openat2;
 use crate::session::{DIRECTORY, Session};
 use crate::store::make_directory;
 use crate::syscalls;

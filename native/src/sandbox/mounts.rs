@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, openat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
@@ -10,6 +10,7 @@ use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::network::Attachment;
 use crate::protocol::{Access, MountType, SandboxMount, SandboxParams};
+use crate::resolve::openat2;
 use crate::session::{DIRECTORY, Session};
 use crate::snapshots::root as snapshots;
 use crate::store::make_directory;

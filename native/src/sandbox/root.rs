@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
@@ -14,6 +14,7 @@ use rustix::mount::{
 use rustix::process::{chdir, fchdir, pivot_root};
 
 use crate::error::{Doing, Error};
+use crate::resolve::openat2;
 use crate::syscalls::mount_setattr;
 
 use super::cgroup::view;
@@ -31,7 +32,7 @@ pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
 pub const PROC_MAGIC: i64 = 0x9fa0;
 pub const SYSFS_MAGIC: i64 = 0x6265_6572;
 
-/// What a container has whatever its image is. Each tree is whole, and detached.
+/// What a container has whatever its image is: whole trees, which hang among the machine's mounts.
 pub struct Own {
     names: OwnedFd,
     proc: OwnedFd,
@@ -49,15 +50,15 @@ impl Own {
         // What needs the machine's view is made before anything hangs over it.
         let proc = proc::make(spec)?;
         let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
-        let devices = Devices::prepare(spec, nodes)?.complete(spec)?;
+        let devices = Devices::prepare(spec, nodes)?.complete()?;
         let masks = |mount: BorrowedFd<'_>, place: &str| {
             if spec.security.masks {
                 mask::mask(&Tree { mount, place }, &devices)?;
             }
             Ok(())
         };
-        let proc = filled(&proc, spec, |proc| masks(proc, "/proc"))?;
-        let sys = filled(&sys, spec, |sys| {
+        fill(&proc, "/proc", |proc| masks(proc, "/proc"))?;
+        fill(&sys, "/sys", |sys| {
             view::attach(sys, &spec.cgroups, spec.insecure)?;
             masks(sys, "/sys")
         })?;
@@ -71,12 +72,16 @@ impl Own {
 
     /// Makes the root, enters it, and hangs everything into it. Gives it, its null device, open for reading, and its terminal.
     pub fn assemble(
-        self,
+        mut self,
         spec: &Spec,
         program: &Program,
         descriptors: &[OwnedFd],
         supervisor: &UnixStream,
     ) -> Result<(Root, OwnedFd, Option<Terminal>), Error> {
+        for tree in [&mut self.proc, &mut self.sys, &mut self.devices.directory] {
+            // Now, and not before: mounts are listed in the order in which they were made, and the root is to be the first.
+            *tree = copy(tree.as_fd(), true).doing(|| "copy the container's own mounts")?;
+        }
         let mounts = prepare_all(spec, program, descriptors)?;
         let root = descriptors
             .get(ROOT)
@@ -104,17 +109,15 @@ impl Own {
     }
 }
 
-/// A detached tree: a mount, and what is hung into it. For that it hangs somewhere itself (until 6.15 it has to), and goes there with the
-/// machine's mounts.
-pub fn filled(
+/// Hangs mounts into a detached one. For that it hangs somewhere itself (until 6.15 it has to), and goes there with the machine's mounts: where no
+/// other does, which a copy would have too.
+pub fn fill(
     mount: &OwnedFd,
-    spec: &Spec,
-    fill: impl FnOnce(BorrowedFd<'_>) -> Result<(), Error>,
-) -> Result<OwnedFd, Error> {
-    let doing = || "make the container's own mounts";
-    hang(mount.as_fd(), &spec.staging).doing(doing)?;
-    fill(mount.as_fd())?;
-    copy(mount.as_fd(), true).doing(doing)
+    place: &str,
+    filling: impl FnOnce(BorrowedFd<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    hang(mount.as_fd(), place).doing(|| "make the container's own mounts")?;
+    filling(mount.as_fd())
 }
 
 /// A new, detached filesystem with options (`None`: a flag).
@@ -202,7 +205,7 @@ fn part(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     match openat2(whole, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
         Ok(part) => copy(part.as_fd(), false).doing(|| format!("prepare the mount at \"{target}\"")),
-        Err(Errno::NOENT | Errno::NOTDIR) => {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
             let message = format!("\"{path}\", to be mounted at \"{target}\", is not there");
             Err(Error::user("COPY_SOURCE_MISSING", message))
         }

@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, XattrFlags, chownat, fchmod, fgetxattr,
-    flistxattr, fsetxattr, fstat, mkdirat, mknodat, openat, openat2, readlinkat, statat, symlinkat, utimensat,
+    flistxattr, fsetxattr, fstat, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
+use crate::resolve::openat2;
 use crate::session::DIRECTORY;
 use crate::snapshots::clone::{set_times, times};
 

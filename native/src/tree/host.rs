@@ -15,6 +15,7 @@ use super::xattr;
 use crate::error::{Doing, Error};
 use crate::index::entry::{Kind, Meta, Xattrs};
 use crate::index::path;
+use crate::resolve::openat2;
 
 /// What tells a file from its earlier states and from its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,19 +105,7 @@ impl HostDir {
 pub fn open_beneath(root: impl AsFd, at: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
     let at = if at.is_empty() { b"." } else { at };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    loop {
-        // EAGAIN: a rename elsewhere raced with the check that the path stays beneath.
-        match rustix::fs::openat2(
-            root.as_fd(),
-            OsStr::from_bytes(at),
-            flags | OFlags::CLOEXEC,
-            mode,
-            resolve,
-        ) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            done => return done,
-        }
-    }
+    openat2(root, OsStr::from_bytes(at), flags | OFlags::CLOEXEC, mode, resolve)
 }
 
 /// Names in a directory, `.` and `..` left out, in no order.

@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, openat, openat2, readlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::protocol::{SandboxMount, Sharing};
+use crate::resolve::openat2;
 use crate::session::Session;
 use crate::snapshots::{clone, root as snapshots};
 

@@ -6,7 +6,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid, fstat, openat2};
+use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid, fstat};
 use rustix::io::Errno;
 use rustix::process::{chroot, fchdir, umask};
 use rustix::thread::{
@@ -14,6 +14,7 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
+use crate::resolve::openat2;
 use crate::sandbox::idmap::is_mapped;
 use crate::syscalls::{self, notification::Answer};
 
