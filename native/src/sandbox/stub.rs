@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, openat2, statat, unlinkat,
-    utimensat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
+use crate::resolve::openat2;
 
 use super::spec::{Stubs, Touched};
 
@@ -61,8 +61,8 @@ fn remove_stub(upper: &OwnedFd, path: &str) -> Result<(), Error> {
     };
     match unlinkat(&parent, name, flags) {
         Ok(()) => set_time(&parent, (before.st_mtime, before.st_mtime_nsec as i64)),
-        // The program put something into it: then it is the program's.
-        Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+        // A program put something into it, or in its place: then it is the program's.
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(()),
         Err(error) => Err(error).doing(|| format!("remove \"{path}\" of a snapshot")),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, readlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::error::{Doing, Error};
 use crate::owner;
+use crate::resolve::openat2;
 use crate::snapshots::clone::times;
 
 use super::root::PROC_MAGIC;
@@ -83,18 +84,20 @@ impl Root {
             }
             self.remember(&parent)?;
             let before = fstat(&parent).doing(|| "stat a directory")?;
-            let doing = || format!("make mount target \"{path}\"");
             if directory {
-                mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing(doing)?;
+                made(&path, mkdirat(&parent, name, Mode::from_raw_mode(0o755)))?;
             } else {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-                openat(&parent, name, flags, Mode::from_raw_mode(0o644)).doing(doing)?;
+                made(&path, openat(&parent, name, flags, Mode::from_raw_mode(0o644)))?;
             }
             restore_time(&parent, &before)?;
-            let made = openat(&parent, name, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty()).doing(doing)?;
-            let place = self.name_of(&made)?;
+            let stub = made(
+                &path,
+                openat(&parent, name, PATH_ONLY | OFlags::NOFOLLOW, Mode::empty()),
+            )?;
+            let place = self.name_of(&stub)?;
             self.stubs.made.push(place);
-            return Ok(made);
+            return Ok(stub);
         }
         Err(Error::user(
             "UNSUPPORTED",
@@ -192,29 +195,35 @@ fn walk(root: &mut Root, path: &str, made_for: &For<'_>, links: u32) -> Result<O
     if matches!(made_for, For::Mount) {
         root.remember(&parent)?;
     }
-    mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing(|| format!("make \"{path}\""))?;
-    let made = openat(
-        &parent,
-        name,
-        PATH_ONLY | OFlags::NOFOLLOW | OFlags::DIRECTORY,
-        Mode::empty(),
-    )
-    .doing(|| format!("open \"{path}\""))?;
+    made(path, mkdirat(&parent, name, Mode::from_raw_mode(0o755)))?;
+    let flags = PATH_ONLY | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    let directory = made(path, openat(&parent, name, flags, Mode::empty()))?;
     match made_for {
         For::Mount => {
             restore_time(&parent, &before)?;
-            let place = root.name_of(&made)?;
+            let place = root.name_of(&directory)?;
             root.stubs.made.push(place);
         }
         For::User(user, emulated) => {
             // By a descriptor that can hold an attribute.
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             openat(&parent, name, flags, Mode::empty())
-                .and_then(|made| owner::give(made, (user.uid, user.gid), *emulated))
+                .and_then(|directory| owner::give(directory, (user.uid, user.gid), *emulated))
                 .doing(|| format!("give \"{path}\" its owner"))?;
         }
     }
-    Ok(made)
+    Ok(directory)
+}
+
+/// What was not there is made, and then opened. That it is there now, or is gone or something else, is the doing of who shares a mount with us.
+fn made<T>(path: &str, outcome: rustix::io::Result<T>) -> Result<T, Error> {
+    match outcome {
+        Err(Errno::EXIST | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+            let message = format!("\"{path}\" was changed by another program while it was made");
+            Err(Error::user("RUN_FAILED", message).hint("steps that change a cache mount at once need sharing=locked"))
+        }
+        other => other.doing(|| format!("make \"{path}\"")),
+    }
 }
 
 /// Where a dangling symlink leads, as a path from the root.
