@@ -144,7 +144,9 @@ pub fn describe(directory: impl AsFd, name: &OsStr, stat: &Stat) -> Result<(Meta
         Kind::Char | Kind::Block => meta.device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)),
         Kind::Symlink => {
             let target = rustix::fs::readlinkat(directory, name, Vec::new());
-            meta.link = target.doing(|| format!("read the symlink {name:?}"))?.into_bytes();
+            meta.link = target
+                .map_err(|error| failed("read the symlink", name.as_bytes(), error))?
+                .into_bytes();
         }
         _ => {}
     }
@@ -167,8 +169,8 @@ fn failed(doing: &str, at: &[u8], error: Errno) -> Error {
             let message = format!("\"{shown}\" in the source may not be read");
             Error::user("COPY_FAILED", message).hint("change its permissions, or leave it out with .dockerignore")
         }
-        // It was found a moment ago.
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => {
+        // It was found a moment ago. A symlink that is none any more is an invalid one.
+        Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::INVAL => {
             let message = format!("\"{shown}\" was replaced while it was copied");
             Error::user("COPY_FAILED", message).hint("build again when nothing writes to the context")
         }
