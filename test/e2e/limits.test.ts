@@ -75,7 +75,9 @@ for (const mode of modes) {
       assert.match(messageOf(built), /^LIMIT_UNAVAILABLE: the limit "nofile=999999999999:999999999999" cannot be set here/);
     });
 
-    test('so few open files that nothing can start is an error that says so', { skip: mode.name !== 'root' && 'it starts there' }, async () => {
+    test('so few open files that nothing can start is an error that says so', {
+      skip: mode.name !== 'root' && 'it starts there',
+    }, async () => {
       const built = await attempt(cooper, base, 'true', { args: ['--ulimit', 'nofile=1'] });
       assert.match(messageOf(built), /^LIMIT_UNAVAILABLE: the limit "nofile" leaves no descriptor/);
     });
