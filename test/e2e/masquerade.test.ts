@@ -53,6 +53,10 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
   const inside = ({ prefix: [first, ...rest] }: MachineNetwork, script: string): Promise<string> =>
     tool(first, [...rest, 'sh', '-ec', script]);
 
+  /** How many connections of TCP others have opened there. Source: RFC 1213, tcpPassiveOpens. */
+  const connectionsTo = async (network: MachineNetwork): Promise<number> =>
+    Number(await inside(network, "awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp"));
+
   async function on(network: MachineNetwork, resolvConf = 'nameserver 192.0.2.1\n'): Promise<Cooper> {
     const installation = cleanup.use(await (root as NonNullable<typeof root>).install());
     const { directory } = cleanup.use(await makeCooper(installation));
@@ -187,6 +191,8 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
       const context = await other.context('six', { Dockerfile: `FROM base\nRUN ${ask}\n` });
       const built = await other.built(['--no-cache', ...(await localBase(other)), context]);
       assert.equal(outputOf(built), `${from}\n192.0.2.10\n`);
+      // Each was asked once: by one way out, not by both.
+      assert.equal(await connectionsTo(far), 2);
     });
   }
 

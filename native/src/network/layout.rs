@@ -13,6 +13,8 @@ const CANDIDATES: [[u8; 3]; 6] = [
     [10, 213, 42],
     [100, 101, 61],
 ];
+/// The last byte of its addresses.
+const GATEWAY: u8 = 2;
 pub const PREFIX: u8 = 24;
 pub const PREFIX6: u8 = 64;
 /// The only network that slirp4netns has for IPv6.
@@ -79,11 +81,16 @@ impl Layout {
     }
 
     pub fn gateway(&self) -> Ipv4Addr {
-        self.address(2)
+        self.address(GATEWAY)
     }
 
     pub fn gateway6(&self) -> Option<Ipv6Addr> {
-        self.address6(2)
+        self.address6(GATEWAY)
+    }
+
+    /// Where the machine is, where it is the gateway.
+    pub fn machine(&self) -> Station {
+        self.station(GATEWAY)
     }
 
     pub fn resolver(&self) -> Ipv4Addr {

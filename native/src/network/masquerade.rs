@@ -33,9 +33,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 const ARRIVAL: &str = "arrival";
 const DEPARTURE: &str = "departure";
 
-/// The last byte of its address.
-const GATEWAY: u8 = 2;
-
 pub struct Masquerade {
     tables: Vec<Table>,
     name: String,
@@ -89,8 +86,7 @@ impl Masquerade {
     /// Joins the machine to the uplink's namespace, where its end of the pair is `port`.
     pub fn join(&self, port: &str, uplink: &OwnedFd) -> Result<(), Error> {
         let netlink = Netlink::open()?;
-        let station = self.layout.station(GATEWAY);
-        netlink.add_pair((&self.name, station), port, uplink.as_fd(), MTU)?;
+        netlink.add_pair((&self.name, self.layout.machine()), port, uplink.as_fd(), MTU)?;
         let index = netlink
             .index(&self.name)?
             .ok_or_else(|| Error::internal("the machine's interface is not there"))?;

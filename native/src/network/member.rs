@@ -168,7 +168,7 @@ fn lead_out(netlink: &Netlink, index: u32, inner: &Inner) -> Result<(), Error> {
             Way::Slirp { .. } => None,
         };
         if by_machine.is_some() {
-            netlink.set_neighbour(index, gateway, layout.station(2))?;
+            netlink.set_neighbour(index, gateway, layout.machine())?;
         }
         netlink.add_route(&Route {
             to: None,

@@ -210,6 +210,10 @@ impl Made {
             .index(OUT)?
             .ok_or_else(|| Error::internal("the uplink's interface is not there"))?;
         self.netlink.add_port(out, self.bridge, MTU)?;
+        if matches!(way, Way::Masquerade { .. }) {
+            // Until the bridge had learned it, what is for the machine would go to slirp4netns beside it too, which would begin each connection again.
+            self.netlink.set_station(out, layout.machine())?;
+        }
         let inner = Arc::new(Inner {
             keeper,
             layout,
