@@ -2,6 +2,7 @@ import { BuildError } from '../diagnostics/build-error.ts';
 import { type Access, type AuthorizerOptions, basicHeader } from './authorizer.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
+import { isLoopback } from './endpoint.ts';
 import { loginHint, refused } from './errors.ts';
 import type { HttpRequest } from './transport.ts';
 
@@ -31,12 +32,13 @@ export async function fetchToken(challenge: Challenge & { scheme: 'bearer' }, as
   return parseToken(await response.text(1024 * 1024), asked.registry);
 }
 
-/** The registry chooses who sees its users' credentials, but it may not have them sent in the clear where it speaks TLS itself. */
+/** The registry chooses who sees its users' credentials, but they leave this machine by TLS only, and stay on it by less only where the registry has none. */
 function realmOf(realm: string, { registry, endpoint }: Access): URL {
   const url = URL.parse(realm);
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && endpoint.protocol === 'http:')) return url;
+  if (url?.protocol === 'https:') return url;
+  if (url?.protocol === 'http:' && endpoint.protocol === 'http:' && isLoopback(url.hostname)) return url;
   throw new BuildError('REGISTRY_AUTH', `registry "${registry}" names a token server that cannot be trusted: "${realm.slice(0, 200)}"`, {
-    hint: 'a token server has an https URL; tell who runs the registry',
+    hint: 'a token server has an https URL, but for one on this machine of a registry on this machine; tell who runs the registry',
   });
 }
 

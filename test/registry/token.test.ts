@@ -58,9 +58,20 @@ for (const { name, grant, message } of [
   test(`a token server ${name}`, () => assert.rejects(pull(bearer(grant)), withCode('REGISTRY_AUTH', message)));
 }
 
-test('a token server must be one that can be trusted', async () => {
-  for (const realm of ['ftp://127.0.0.1/token', 'file:///etc/passwd', 'token']) {
+for (const realm of [
+  'ftp://127.0.0.1/token',
+  'file:///etc/passwd',
+  'token',
+  // In the clear to another host, whoever the registry is.
+  'http://192.0.2.1/token',
+  'http://token.invalid/token',
+  'http://127.0.0.1.invalid/token',
+  'http://127.0.0.1@192.0.2.1/token',
+  'http://[::ffff:192.0.2.1]/token',
+]) {
+  test(`a token server must be one that can be trusted: ${realm}`, async () => {
+    const credentials: Credentials = { kind: 'password', username: 'user', password: 'secret' };
     const answer = status(401, '', { 'www-authenticate': `Bearer realm="${realm}"` });
-    await assert.rejects(pull(answer), withCode('REGISTRY_AUTH', /cannot be trusted/));
-  }
-});
+    await assert.rejects(pull(answer, { credentials }), withCode('REGISTRY_AUTH', /cannot be trusted/));
+  });
+}
