@@ -22,7 +22,9 @@ export function parseUsageFilter(text: string, nowMs: number): UsageFilter {
   }
   if (key !== 'until') throw bad(`has the unknown key "${key}"`);
   const duration = parseDuration(value);
-  const time = duration === undefined ? Date.parse(value) : nowMs - duration;
+  // Only what has the form of a date: Date.parse takes "7" for a July.
+  const date = /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : Number.NaN;
+  const time = duration === undefined ? date : nowMs - duration;
   if (Number.isNaN(time)) throw bad('has neither a duration nor a time', 'write until=24h, until=1h30m or until=2026-01-31T12:00:00Z');
   return { untilMs: time };
 }

@@ -19,7 +19,19 @@ for (const [text, want] of [
   test(`--filter ${text}`, () => assert.deepEqual(parseUsageFilter(text, now), want));
 }
 
-for (const text of ['', 'type', 'type=', '=x', 'type=cachemount', 'until=soon', 'until=5x', 'inuse=true', 'label=x']) {
+for (const text of [
+  '',
+  'type',
+  'type=',
+  '=x',
+  'type=cachemount',
+  'until=soon',
+  'until=5x',
+  'until=7',
+  'until=yesterday 3',
+  'inuse=true',
+  'label=x',
+]) {
   test(`--filter "${text}" is refused`, () => assert.throws(() => parseUsageFilter(text, now), withCode('ARG_INVALID')));
 }
 
