@@ -19,7 +19,10 @@ export function fits(entry: UsageEntry, { types, ids, untilMs }: UsageWishes): b
 }
 
 /** A cache mount by its id, with or without what tells it from others of that id; anything else by the first digits of its digest. */
-const isNamed = ({ id, type }: UsageEntry, wanted: string): boolean =>
-  type === 'exec.cachemount'
-    ? id === wanted || (id.startsWith(wanted) && /^(#[0-9a-f]{8})?(-\d+)?$/.test(id.slice(wanted.length)))
-    : id.startsWith(wanted.replace(/^sha256:/, '').slice(0, 12));
+function isNamed({ id, type }: UsageEntry, wanted: string): boolean {
+  if (type === 'exec.cachemount')
+    return id === wanted || (id.startsWith(wanted) && /^(#[0-9a-f]{8})?(-\d+)?$/.test(id.slice(wanted.length)));
+  const digits = wanted.replace(/^sha256:/, '').slice(0, 12);
+  // None name nothing, and not everything.
+  return digits !== '' && id.startsWith(digits);
+}

@@ -27,6 +27,7 @@ const cases: { name: string; wishes: Partial<PruneWishes>; want: readonly string
   { name: 'no id that only begins like it', wishes: { ids: ['np'] }, want: [] },
   { name: 'a digest by its first digits', wishes: { ids: ['aaaa'] }, want: ['aaaaaaaaaaaa'] },
   { name: 'a digest in full', wishes: { ids: [`sha256:${'a'.repeat(64)}`] }, want: ['aaaaaaaaaaaa'] },
+  { name: 'no digest without digits', wishes: { ids: ['sha256:'] }, want: [] },
   { name: 'each of several ids', wishes: { ids: ['npm', 'apt'] }, want: ['apt#0123abcd', 'npm'] },
   { name: 'what was not used since', wishes: { untilMs: 20 }, want: ['trash', 'apt#0123abcd'] },
   { name: 'until no more is left than may be', wishes: { maxUsedBytes: 250 }, want: ['trash', 'apt#0123abcd', 'aaaaaaaaaaaa'] },
