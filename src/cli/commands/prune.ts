@@ -81,7 +81,8 @@ export const command = defineCommand<PruneFlags>({
     const { signal, writeResult, writeMessage } = caller;
     const { all, filters, reservedBytes, maxUsedBytes } = flags;
     const wishes: PruneWishes = {
-      ...{ all, ...wishesOf(filters) },
+      all,
+      ...wishesOf(filters),
       ...(reservedBytes !== undefined && { reservedBytes }),
       ...(maxUsedBytes !== undefined && { maxUsedBytes }),
     };
@@ -104,11 +105,20 @@ function parseSize(option: string, text: string): number {
   throw new BuildError('ARG_INVALID', `"${option} ${text}" is no size`, { hint: 'write a number of bytes, or such as 512m or 10g' });
 }
 
+function described({ all, types, ids, untilMs, reservedBytes, maxUsedBytes }: PruneWishes): string {
+  const filtered = types.length + ids.length > 0 || untilMs !== undefined;
+  const what = filtered ? 'everything that fits the filters and' : 'all cache mounts, and all fetched files and layers,';
+  const sized = reservedBytes !== undefined || maxUsedBytes !== undefined;
+  return [
+    `${what} that no image with a name needs`,
+    ...(all && !filtered ? [', and what only makes builds faster'] : []),
+    ...(sized ? [', as far as the sizes ask for it'] : []),
+  ].join('');
+}
+
 /** Whether the answer to the question is yes: its first line begins with y. Tells what any other comes to. */
-async function agrees({ types, ids }: PruneWishes, { input, writeMessage }: Caller): Promise<boolean> {
-  const what =
-    types.length + ids.length > 0 ? 'everything that fits the filters and' : 'all cache mounts, and all fetched files and layers,';
-  await writeMessage(`This deletes ${what} that no image with a name needs. Go on? [y/N] `);
+async function agrees(wishes: PruneWishes, { input, writeMessage }: Caller): Promise<boolean> {
+  await writeMessage(`This deletes ${described(wishes)}. Go on? [y/N] `);
   let answer = '';
   for await (const chunk of input) {
     answer += Buffer.from(chunk).toString();

@@ -19,3 +19,16 @@ for (const { name, stdin, status, said } of [
     assert.deepEqual(await runCli(['prune'], { stdin, environment: {} }), { status, stdout: '', stderr: question + said });
   });
 }
+
+for (const { flags, what } of [
+  { flags: ['--filter', 'until=24h', '--all'], what: 'everything that fits the filters and that no image with a name needs' },
+  {
+    flags: ['--all', '--max-used-space', '10g'],
+    what: 'all cache mounts, and all fetched files and layers, that no image with a name needs, and what only makes builds faster, as far as the sizes ask for it',
+  },
+]) {
+  test(`prune says what it would delete with ${flags.join(' ')}`, async () => {
+    const { stderr } = await runCli(['prune', ...flags], { stdin: 'n\n', environment: {} });
+    assert.equal(stderr, `This deletes ${what}. Go on? [y/N] nothing was deleted\n`);
+  });
+}
