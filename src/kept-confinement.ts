@@ -8,17 +8,25 @@ const places = ['/proc/self/attr/apparmor/current', '/proc/self/attr/current'];
  * Options ask for a container without the confinement of AppArmor or SELinux. Ours has none of its own, but it keeps what cooper itself was
  * started with, which nobody can leave: undefined where that is nothing, else what the user has to know.
  */
-export async function keptConfinement({ appArmor, label: noLabel }: SecurityOptions): Promise<string | undefined> {
-  if (!appArmor && !noLabel) return undefined;
-  const option = appArmor ? 'apparmor=unconfined' : 'label=disable';
+export async function keptConfinement(options: SecurityOptions): Promise<string | undefined> {
+  if (!options.appArmor && !options.label) return undefined;
   for (const place of places) {
     // A kernel without such a module has no such file, or refuses to read it.
-    const label = await readFile(place, 'utf8').catch(() => '');
-    const kept = confinementIn(label);
-    if (kept === undefined) continue;
-    return `"--security-opt ${option}": containers keep the confinement of cooper itself, "${kept}"; start cooper without it`;
+    const message = keptOf(await readFile(place, 'utf8').catch(() => ''), options);
+    if (message !== undefined) return message;
   }
   return undefined;
+}
+
+/** What there is to say where the kernel says this of cooper: undefined where nobody asked to be without that module. */
+export function keptOf(label: string, { appArmor, label: noLabel }: SecurityOptions): string | undefined {
+  const kept = confinementIn(label);
+  if (kept === undefined) return undefined;
+  // Only AppArmor writes a mode behind the name.
+  const isAppArmor = kept.endsWith(')');
+  if (!(isAppArmor ? appArmor : noLabel)) return undefined;
+  const option = isAppArmor ? 'apparmor=unconfined' : 'label=disable';
+  return `"--security-opt ${option}": containers keep the confinement of cooper itself, "${kept}"; start cooper without it`;
 }
 
 /**
