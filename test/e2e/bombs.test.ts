@@ -5,8 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
-import { type Cooper, makeCooper } from '../support/cooper.ts';
-import { type ForgedRegistry, forge, startForgedRegistry } from '../support/forged-images.ts';
+import type { Cooper } from '../support/cooper.ts';
+import { forgedBench } from '../support/forged-bench.ts';
+import { type ForgedRegistry, forge } from '../support/forged-images.ts';
 import { modes } from '../support/modes.ts';
 import { tool } from '../support/tools.ts';
 
@@ -105,9 +106,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      registry = cleanup.use(await startForgedRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
+      ({ registry, cooper } = await forgedBench(mode, cleanup));
     });
 
     after(async () => cleanup?.disposeAsync());

@@ -4,13 +4,12 @@ import { chown, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
+import type { Built, Cooper, Installation } from '../support/cooper.ts';
 import { type ForgedMount, forgeCache } from '../support/forged-cache.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { startRegistry } from '../support/registry.ts';
 import { tarOf } from '../support/tar.ts';
 
 // Cache mounts that somebody else has packed, or that steps have filled with what nobody wants to pack. Paths and links that lead out:
@@ -35,11 +34,8 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      installation = cleanup.use(await mode.install());
-      const registry = cleanup.use(await startRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
+      ({ installation, cooper, base } = await cooperWithBusybox(mode, cleanup));
       canary = cleanup.use(await makeCanary(installation));
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
     });
 
     after(async () => cleanup?.disposeAsync());

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Cooper, makeCooper } from '../support/cooper.ts';
-import { busyboxLayer, type ForgedRegistry, forge, startForgedRegistry, writeLayout } from '../support/forged-images.ts';
+import type { Canary } from '../support/canary.ts';
+import type { Cooper } from '../support/cooper.ts';
+import { forgedBench } from '../support/forged-bench.ts';
+import { busyboxLayer, type ForgedRegistry, forge, writeLayout } from '../support/forged-images.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 
@@ -66,10 +67,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      registry = cleanup.use(await startForgedRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      canary = cleanup.use(await makeCanary(installation));
+      ({ registry, cooper, canary } = await forgedBench(mode, cleanup));
       const busybox = await busyboxLayer();
       registry.images.set('base', await forge([busybox]));
       const trap = await forge([busybox], { OnBuild: [insecure] });

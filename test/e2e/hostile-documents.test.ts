@@ -6,15 +6,16 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
-import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Built, type Cooper, makeCooper } from '../support/cooper.ts';
+import type { Canary } from '../support/canary.ts';
+import type { Built, Cooper } from '../support/cooper.ts';
+import { forgedBench } from '../support/forged-bench.ts';
 import {
+  changeLayers,
   type Forged,
   type ForgedRegistry,
   forge,
   type LayerBytes,
   packLayer,
-  startForgedRegistry,
   writeLayout,
 } from '../support/forged-images.ts';
 import { messageOf } from '../support/look.ts';
@@ -31,10 +32,6 @@ interface Lie {
 
 type Layer = Record<string, unknown>;
 
-const change = (image: Forged, how: (layer: Layer) => Layer): void => {
-  image.manifest = { ...image.manifest, layers: (image.manifest.layers as Layer[]).map(how) };
-};
-
 /** Writes another config. */
 function configure(image: Forged, how: (config: Record<string, unknown>) => Record<string, unknown>): void {
   const [old = '', bytes = Buffer.of()] = [...image.blobs].find(([, each]) => each.includes('diff_ids')) ?? [];
@@ -47,7 +44,7 @@ function configure(image: Forged, how: (config: Record<string, unknown>) => Reco
 /** Puts another blob in the place of the layer, under a descriptor that is true. */
 function replace(image: Forged, blob: Buffer): void {
   image.blobs.set(digestOf(blob), blob);
-  change(image, (layer) => ({ ...layer, digest: digestOf(blob), size: blob.length }));
+  changeLayers(image, (layer) => ({ ...layer, digest: digestOf(blob), size: blob.length }));
 }
 
 const foreign = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
@@ -55,7 +52,7 @@ const foreign = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
 const lies: readonly Lie[] = [
   ...[2 ** 53, 2 ** 63, 1e300, -(2 ** 63), 1.5, '12', null].map((size) => ({
     name: `a size of ${size}`,
-    tell: (image: Forged) => change(image, (layer) => ({ ...layer, size })),
+    tell: (image: Forged) => changeLayers(image, (layer) => ({ ...layer, size })),
     refused: /^IMAGE_INVALID: .*"size"/,
   })),
   ...[0, 1, -1].map((more) => ({
@@ -104,13 +101,13 @@ const lies: readonly Lie[] = [
   ...['application/vnd.oci.image.config.v1+json', 'application/vnd.oci.image.layer.v1.tar+lzma', '', 'text/html', foreign].map(
     (mediaType) => ({
       name: `a layer of type "${mediaType}"`,
-      tell: (image: Forged) => change(image, (layer) => ({ ...layer, mediaType })),
+      tell: (image: Forged) => changeLayers(image, (layer) => ({ ...layer, mediaType })),
       refused: /^IMAGE_INVALID: .*layer of type/,
     }),
   ),
   {
     name: 'the config in the place of the layer',
-    tell: (image) => change(image, (layer) => ({ ...Object(image.manifest.config), mediaType: layer.mediaType })),
+    tell: (image) => changeLayers(image, (layer) => ({ ...Object(image.manifest.config), mediaType: layer.mediaType })),
     refused: /^IMAGE_INVALID: /,
   },
   { name: 'no gzip', tell: (image) => replace(image, Buffer.from('\x1f\x8bnothing of the kind')), refused: /^IMAGE_INVALID: / },
@@ -143,10 +140,7 @@ for (const mode of modes) {
 
     before(async () => {
       cleanup = new AsyncDisposableStack();
-      const installation = cleanup.use(await mode.install());
-      registry = cleanup.use(await startForgedRegistry());
-      cooper = cleanup.use(await makeCooper(installation));
-      canary = cleanup.use(await makeCanary(installation));
+      ({ registry, cooper, canary } = await forgedBench(mode, cleanup));
     });
 
     after(async () => cleanup?.disposeAsync());
@@ -189,7 +183,7 @@ for (const mode of modes) {
         const { port } = other.address() as { port: number };
         for (const mediaType of [foreign, 'application/vnd.oci.image.layer.v1.tar+gzip']) {
           const image = await forge([[{ name: 'f', content: mediaType }]]);
-          change(image, (layer) => ({ ...layer, mediaType, urls: [`http://127.0.0.1:${port}/layer`] }));
+          changeLayers(image, (layer) => ({ ...layer, mediaType, urls: [`http://127.0.0.1:${port}/layer`] }));
           // The registry has no such blob: the urls would be the only place.
           const missing = Object((image.manifest.layers as Layer[])[0]).digest;
           image.blobs.delete(missing);

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
-import { busyboxLayer, type Entry, type ForgedRegistry, forge, type LayerBytes, startForgedRegistry } from '../support/forged-images.ts';
+import type { Built } from '../support/cooper.ts';
+import { type ForgedBench, filledEntry, forgedBench } from '../support/forged-bench.ts';
+import { busyboxLayer, type Entry, forge, type LayerBytes } from '../support/forged-images.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { type TarEntry, tarOf } from '../support/tar.ts';
@@ -202,45 +202,37 @@ const attacks: readonly Attack[] = [
 
 for (const mode of modes) {
   describe(`hostile images as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: ForgedRegistry;
-    let cooper: Cooper;
-    let canary: Canary;
+    let cleanup: AsyncDisposableStack;
+    let bench: ForgedBench;
     let busybox: LayerBytes;
     let corePattern: string;
     let images = 0;
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startForgedRegistry();
-      cooper = await makeCooper(installation);
-      canary = await makeCanary(installation);
+      cleanup = new AsyncDisposableStack();
+      bench = await forgedBench(mode, cleanup);
       busybox = await busyboxLayer();
       corePattern = await readFile('/proc/sys/kernel/core_pattern', 'utf8');
     });
 
-    after(async () => {
-      for (const each of [cooper, canary, registry, installation]) await each?.[Symbol.asyncDispose]();
-    });
+    after(async () => cleanup?.disposeAsync());
 
     afterEach(async () => {
-      await canary.assertUntouched();
+      await bench.canary.assertUntouched();
       assert.equal(await readFile('/proc/sys/kernel/core_pattern', 'utf8'), corePattern);
     });
 
-    const filled = (text: string): string => text.replaceAll('UP', '../../../../../..').replaceAll('CANARY', canary.path);
-
     async function build(entries: readonly Entry[], lines: readonly string[], args: readonly string[] = []): Promise<Built> {
+      const { registry, cooper, canary, filled } = bench;
       const name = `image${images++}`;
-      const own = entries.map((each) => ({ ...each, name: filled(each.name), ...(each.linkname && { linkname: filled(each.linkname) }) }));
+      const own = entries.map((each) => filledEntry(each, filled));
       registry.images.set(name, await forge([busybox, own]));
       const base = `${registry.host}/${name}:1`;
       const dockerfile = [`FROM ${base}`, ...lines.map((line) => filled(line).replaceAll('BASE', base)), ''].join('\n');
       const context = await cooper.context(name, { Dockerfile: dockerfile, evil: '' });
       await symlink(canary.path, join(context, 'outside'));
       for (const [archive, all] of Object.entries(archives)) {
-        const led = all.map((each) => ({ ...each, name: filled(each.name), ...(each.linkname && { linkname: filled(each.linkname) }) }));
-        await writeFile(join(context, archive), await tarOf(...led));
+        await writeFile(join(context, archive), await tarOf(...all.map((each) => filledEntry(each, filled))));
       }
       return cooper.build([...args, '--secret', `id=s,src=${join(canary.path, 'file')}`, context]);
     }
@@ -282,7 +274,7 @@ for (const mode of modes) {
     });
 
     test('the worker’s binary is the same afterwards', async () => {
-      const worker = join(dirname(installation.command.at(-1) ?? ''), '../dist/cooper-worker');
+      const worker = join(dirname(bench.installation.command.at(-1) ?? ''), '../dist/cooper-worker');
       const sum = async (): Promise<string> =>
         createHash('sha256')
           .update(await readFile(worker))

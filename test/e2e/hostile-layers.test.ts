@@ -3,18 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
-import { type Canary, makeCanary } from '../support/canary.ts';
-import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
-import {
-  busyboxLayer,
-  type Entry,
-  type Forged,
-  type ForgedRegistry,
-  forge,
-  type LayerBytes,
-  packLayer,
-  startForgedRegistry,
-} from '../support/forged-images.ts';
+import type { Built } from '../support/cooper.ts';
+import { type ForgedBench, filledEntry, forgedBench } from '../support/forged-bench.ts';
+import { busyboxLayer, changeLayers, type Entry, type Forged, forge, type LayerBytes, packLayer } from '../support/forged-images.ts';
 import { assertIntact } from '../support/intact.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
@@ -116,13 +107,13 @@ const lies: readonly { name: string; tell: (image: Forged, layer: LayerBytes) =>
   },
   {
     name: 'another size',
-    tell: (image) => change(image, (layer) => ({ ...layer, size: Number(layer.size) + 1 })),
+    tell: (image) => changeLayers(image, (layer) => ({ ...layer, size: Number(layer.size) + 1 })),
     refused: /IMAGE_INVALID/,
   },
-  { name: 'a negative size', tell: (image) => change(image, (layer) => ({ ...layer, size: -1 })), refused: /IMAGE_INVALID/ },
+  { name: 'a negative size', tell: (image) => changeLayers(image, (layer) => ({ ...layer, size: -1 })), refused: /IMAGE_INVALID/ },
   ...['sha256:../../../../x', `sha256:${'../'.repeat(21)}x`, 'sha256:', '../x', `SHA256:${'a'.repeat(64)}`].map((digest) => ({
     name: `the digest ${digest}`,
-    tell: (image: Forged) => change(image, (layer) => ({ ...layer, digest })),
+    tell: (image: Forged) => changeLayers(image, (layer) => ({ ...layer, digest })),
     refused: /IMAGE_INVALID/,
   })),
   {
@@ -160,10 +151,6 @@ const lies: readonly { name: string; tell: (image: Forged, layer: LayerBytes) =>
   },
 ];
 
-function change(image: Forged, how: (layer: Record<string, unknown>) => Record<string, unknown>): void {
-  image.manifest = { ...image.manifest, layers: (image.manifest.layers as Record<string, unknown>[]).map(how) };
-}
-
 function flipped(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ 1;
@@ -172,31 +159,26 @@ function flipped(bytes: Buffer): Buffer {
 
 for (const mode of modes) {
   describe(`hostile layers as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: ForgedRegistry;
-    let cooper: Cooper;
-    let canary: Canary;
+    let cleanup: AsyncDisposableStack;
+    let bench: ForgedBench;
     let busybox: LayerBytes;
     let images = 0;
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startForgedRegistry();
-      cooper = await makeCooper(installation);
-      canary = await makeCanary(installation);
+      cleanup = new AsyncDisposableStack();
+      bench = await forgedBench(mode, cleanup);
       busybox = await busyboxLayer();
     });
 
     after(async () => {
-      await assertIntact(cooper);
-      for (const each of [cooper, canary, registry, installation]) await each?.[Symbol.asyncDispose]();
+      await assertIntact(bench.cooper);
+      await cleanup.disposeAsync();
     });
 
-    afterEach(() => canary.assertUntouched());
-
-    const filled = (text: string): string => text.replaceAll('UP', '../../../../../..').replaceAll('CANARY', canary.path);
+    afterEach(() => bench.canary.assertUntouched());
 
     async function build(image: Forged, script: string): Promise<Built> {
+      const { registry, cooper, filled } = bench;
       const name = `image${images++}`;
       registry.images.set(name, image);
       const dockerfile = `FROM ${registry.host}/${name}:1\nRUN ${filled(script)}\n`;
@@ -206,9 +188,7 @@ for (const mode of modes) {
 
     for (const { name, layers, shows, refused } of attacks) {
       test(name, async () => {
-        const own = layers.map((entries) =>
-          entries.map((each) => ({ ...each, name: filled(each.name), ...(each.linkname && { linkname: filled(each.linkname) }) })),
-        );
+        const own = layers.map((entries) => entries.map((each) => filledEntry(each, bench.filled)));
         const built = await build(await forge([busybox, ...own]), shows?.script ?? 'true');
         assert.equal(built.status, refused ? 1 : 0, messageOf(built));
         if (refused) assert.match(messageOf(built), refused);
@@ -237,7 +217,7 @@ for (const mode of modes) {
     });
 
     test('nothing lies beside the store', async () => {
-      const names = await readdir(cooper.directory);
+      const names = await readdir(bench.cooper.directory);
       assert.deepEqual(
         names.filter((name) => !/^(store|image\d+)$/.test(name)),
         [],

@@ -6,11 +6,10 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { attempt, compileProbe, look, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
 import { tool } from '../support/tools.ts';
 
 // What a RUN sees of the machine, and what it can do to it. docs/security.md has the table of attacks that this belongs to.
@@ -93,25 +92,19 @@ const devices = ['b 254 0', 'b 7 0', 'b 8 0', 'c 10 232', 'c 10 200', 'c 10 229'
 
 for (const mode of modes) {
   describe(`a RUN as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: Registry;
+    let cleanup: AsyncDisposableStack;
+    let installation: Installation;
     let cooper: Cooper;
     let base: string;
     const before_ = ['COPY probe /probe'];
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startRegistry();
-      cooper = await makeCooper(installation);
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      cleanup = new AsyncDisposableStack();
+      ({ installation, cooper, base } = await cooperWithBusybox(mode, cleanup));
       await compileProbe(cooper);
     });
 
-    after(async () => {
-      await cooper?.[Symbol.asyncDispose]();
-      await registry?.[Symbol.asyncDispose]();
-      await installation?.[Symbol.asyncDispose]();
-    });
+    after(async () => cleanup?.disposeAsync());
 
     for (const { name, script, want } of seen) {
       test(name, async () => {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
-import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
+import type { Cooper } from '../support/cooper.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
 
 // CVE-2024-24557: a builder took a prepared image for its cache, and instructions that were not in the key let it. And CVE-2024-9407: a value of a mount's
 // option that became options of its own.
@@ -41,23 +40,16 @@ const options = [
 
 for (const mode of modes) {
   describe(`what a cache may answer, as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: Registry;
+    let cleanup: AsyncDisposableStack;
     let cooper: Cooper;
     let base: string;
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startRegistry();
-      cooper = await makeCooper(installation);
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
+      cleanup = new AsyncDisposableStack();
+      ({ cooper, base } = await cooperWithBusybox(mode, cleanup));
     });
 
-    after(async () => {
-      await cooper?.[Symbol.asyncDispose]();
-      await registry?.[Symbol.asyncDispose]();
-      await installation?.[Symbol.asyncDispose]();
-    });
+    after(async () => cleanup?.disposeAsync());
 
     const files = { one: 'one\n', two: 'two\n', three: 'three\n', four: 'four\n' };
 

@@ -3,14 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { cgroupsWith, isVersion1, makeMemoryGroup } from '../support/cgroups.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { assertIntact } from '../support/intact.ts';
 import { attempt, compileProbe, look, messageOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { descendants, gone, processesWith } from '../support/processes.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
 
 // What a RUN may use: limits of docker's command line, and what is said when memory is used up.
 
@@ -47,24 +46,18 @@ const others = [
 
 for (const mode of modes) {
   describe(`limits as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: Registry;
+    let cleanup: AsyncDisposableStack;
+    let installation: Installation;
     let cooper: Cooper;
     let base: string;
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startRegistry();
-      base = await pushBase(await busyboxBase(), registry, 'busybox');
-      cooper = await makeCooper(installation);
+      cleanup = new AsyncDisposableStack();
+      ({ installation, cooper, base } = await cooperWithBusybox(mode, cleanup));
       await compileProbe(cooper);
     });
 
-    after(async () => {
-      await cooper?.[Symbol.asyncDispose]();
-      await registry?.[Symbol.asyncDispose]();
-      await installation?.[Symbol.asyncDispose]();
-    });
+    after(async () => cleanup?.disposeAsync());
 
     for (const { args, script, want } of others) {
       test(`${args.join(' ') || 'by default'}: ${script}`, async () => assert.equal(await look(cooper, base, script, { args }), want));

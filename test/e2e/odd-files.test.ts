@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
-import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
-import { busyboxLayer, type Entry, type ForgedRegistry, forge, startForgedRegistry } from '../support/forged-images.ts';
+import type { Cooper } from '../support/cooper.ts';
+import { forgedBench } from '../support/forged-bench.ts';
+import { busyboxLayer, type Entry, type ForgedRegistry, forge } from '../support/forged-images.ts';
 import { outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
 import { layerDigests } from '../support/stored.ts';
@@ -58,20 +59,17 @@ describe('files that only root can make', { concurrency: false }, () => {
   const layers: string[] = [];
   for (const mode of modes) {
     describe(mode.name, { skip: mode.reason ?? false }, () => {
-      let installation: Installation & AsyncDisposable;
+      let cleanup: AsyncDisposableStack;
       let registry: ForgedRegistry;
       let cooper: Cooper;
 
       before(async () => {
-        installation = await mode.install();
-        registry = await startForgedRegistry();
-        cooper = await makeCooper(installation);
+        cleanup = new AsyncDisposableStack();
+        ({ registry, cooper } = await forgedBench(mode, cleanup));
         registry.images.set('odd', await forge([await busyboxLayer(), odd]));
       });
 
-      after(async () => {
-        for (const each of [cooper, registry, installation]) await each?.[Symbol.asyncDispose]();
-      });
+      after(async () => cleanup?.disposeAsync());
 
       test('are in the layer of a copy, as they were', async () => {
         const Dockerfile = `FROM ${registry.host}/odd:1 AS odd\nFROM scratch\nCOPY --from=odd / /\n`;

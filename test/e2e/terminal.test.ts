@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busyboxBase, pushBase } from '../support/bases.ts';
+import { cooperWithBusybox } from '../support/busybox.ts';
 import { makeCanary } from '../support/canary.ts';
-import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
+import type { Cooper, Installation } from '../support/cooper.ts';
 import { modes } from '../support/modes.ts';
 import { descendants, gone, type Process } from '../support/processes.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
 import { TerminalSession } from '../support/terminal.ts';
 
 // `cooper run -it` at a real terminal, which script(1) makes; and what -i and -t are without one.
@@ -16,23 +15,18 @@ const interactive = 'cooper run --network none -it box';
 
 for (const mode of modes) {
   describe(`a terminal as ${mode.name}`, { concurrency: false, skip: mode.reason ?? false }, () => {
-    let installation: Installation & AsyncDisposable;
-    let registry: Registry;
+    let cleanup: AsyncDisposableStack;
+    let installation: Installation;
     let cooper: Cooper;
 
     before(async () => {
-      installation = await mode.install();
-      registry = await startRegistry();
-      const base = await pushBase(await busyboxBase(), registry, 'busybox');
-      cooper = await makeCooper(installation);
-      await cooper.built(['-t', 'box', await cooper.context('box', { Dockerfile: `FROM ${base}\nENV PS1="ready> "\n` })]);
+      cleanup = new AsyncDisposableStack();
+      const made = await cooperWithBusybox(mode, cleanup);
+      ({ installation, cooper } = made);
+      await cooper.built(['-t', 'box', await cooper.context('box', { Dockerfile: `FROM ${made.base}\nENV PS1="ready> "\n` })]);
     });
 
-    after(async () => {
-      await cooper?.[Symbol.asyncDispose]();
-      await registry?.[Symbol.asyncDispose]();
-      await installation?.[Symbol.asyncDispose]();
-    });
+    after(async () => cleanup?.disposeAsync());
 
     const open = (script: string) => new TerminalSession(installation, cooper.root, script);
 

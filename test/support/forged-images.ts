@@ -58,6 +58,11 @@ export interface LayerBytes {
   readonly diffID: string;
 }
 
+/** Writes the descriptors of its layers in another way. */
+export function changeLayers(image: Forged, how: (layer: Record<string, unknown>) => Record<string, unknown>): void {
+  image.manifest = { ...image.manifest, layers: (image.manifest.layers as Record<string, unknown>[]).map(how) };
+}
+
 export async function packLayer(entries: readonly Entry[]): Promise<LayerBytes> {
   const archive = pack();
   for (const { content, ...headers } of entries) archive.entry({ mtime: new Date(0), ...headers }, content ?? '');
