@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { constants, createGzip } from 'node:zlib';
+import { createGzip } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { Cooper } from '../support/cooper.ts';
 import { forgedBench } from '../support/forged-bench.ts';
 import { type ForgedRegistry, forge } from '../support/forged-images.ts';
 import { modes } from '../support/modes.ts';
-import { tool } from '../support/tools.ts';
+import { descendants } from '../support/processes.ts';
 
 // Archives of a few kilobytes that ask for gigabytes. What counts is the memory of cooper and of its worker: their peak, as the kernel
 // knows it (VmHWM). The limits themselves, and the time that ways through symlinks take: native/src/layer/tests/budget.rs.
@@ -90,7 +90,7 @@ const bombs: readonly Bomb[] = [
 ];
 
 async function gzipped(pieces: Pieces): Promise<Buffer> {
-  const gzip = createGzip({ level: 1, strategy: constants.Z_DEFAULT_STRATEGY });
+  const gzip = createGzip({ level: 1 });
   const chunks = gzip.toArray();
   gzip.write(header('good'));
   for (const piece of pieces) if (!gzip.write(piece)) await new Promise((resolve) => gzip.once('drain', resolve));
@@ -120,7 +120,8 @@ for (const mode of modes) {
         over = true;
       });
       while (!over) {
-        for (const pid of await family(running.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, await peakOf(pid)));
+        for (const pid of [running.pid, ...descendants(running.pid).map((each) => each.pid)])
+          peaks.set(pid, Math.max(peaks.get(pid) ?? 0, await peakOf(pid)));
         await sleep(20);
       }
       const { stderr } = await running.ended;
@@ -146,18 +147,6 @@ for (const mode of modes) {
       });
     }
   });
-}
-
-/** A process and all that come from it. */
-async function family(pid: number): Promise<number[]> {
-  const found = [pid];
-  for (const each of found) {
-    const children = await readFile(`/proc/${each}/task/${each}/children`, 'utf8').catch(() => '');
-    const others = await tool('pgrep', ['-P', String(each)]).catch(() => '');
-    for (const child of [...children.split(' '), ...others.split('\n')].map(Number))
-      if (child > 0 && !found.includes(child)) found.push(child);
-  }
-  return found;
 }
 
 /** In KiB; 0 where it has ended. */

@@ -6,7 +6,7 @@ import { makeCanary } from '../support/canary.ts';
 import { type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { messageOf, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { localBase, type MachineNetwork, machineNetwork, startThere } from '../support/network.ts';
+import { ipv4, localBase, type MachineNetwork, machineNetwork, startThere } from '../support/network.ts';
 import { tool } from '../support/tools.ts';
 
 // --ca-certificates: an authority that the image does not know, and a server that it vouches for. curl and openssl are this machine's own.
@@ -37,7 +37,7 @@ for (const mode of modes) {
 
     before(async () => {
       const plain = cleanup.use(await mode.install());
-      network = cleanup.use(await machineNetwork(['ip address add 192.0.2.10/24 dev eth0', 'ip route add default via 192.0.2.1']));
+      network = cleanup.use(await machineNetwork(ipv4));
       installation = { ...plain, command: [...network.prefix, ...plain.command] };
       shared = await made();
       const { directory } = shared;

@@ -6,7 +6,20 @@ import { setTimeout } from 'node:timers/promises';
 import { type Cooper, makeCooper, type Running } from '../support/cooper.ts';
 import { outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { localBase, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
+import {
+  forwarding,
+  forwarding6,
+  ipv4,
+  ipv6,
+  localBase,
+  type MachineNetwork,
+  machineNetwork,
+  networkOf,
+  onMachine,
+  sleepers,
+  startThere,
+  within,
+} from '../support/network.ts';
 import { descendants, gone } from '../support/processes.ts';
 import { tool } from '../support/tools.ts';
 
@@ -14,11 +27,7 @@ import { tool } from '../support/tools.ts';
 
 const [root] = modes;
 
-const forwarding = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
-const address = 'ip address add 192.0.2.10/24 dev eth0';
-const wayOut = 'ip route add default via 192.0.2.1';
-const forwarding6 = 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding';
-const ipv6 = ['ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'];
+const [address, wayOut] = ipv4;
 /** A question for the A record of `name.test` by TCP, after its length, in printf's words. */
 const question = '\\000\\033\\022\\064\\001\\000\\000\\001\\000\\000\\000\\000\\000\\000\\004name\\004test\\000\\000\\001\\000\\001';
 const resolve = `cat /etc/resolv.conf; nslookup -type=a name.test | grep -c 192.0.2.77; printf '${question}' | nc 10.0.2.3 53 | tail -c4 | od -An -tu1`;
@@ -50,8 +59,7 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
 
   const machineNetworkOf = async (...commands: string[]): Promise<MachineNetwork> => cleanup.use(await machineNetwork(commands));
 
-  const inside = ({ prefix: [first, ...rest] }: MachineNetwork, script: string): Promise<string> =>
-    tool(first, [...rest, 'sh', '-ec', script]);
+  const inside = (network: MachineNetwork, script: string): Promise<string> => within(network, 'sh', '-ec', script);
 
   /** How many connections of TCP others have opened there. Source: RFC 1213, tcpPassiveOpens. */
   const connectionsTo = async (network: MachineNetwork): Promise<number> =>
@@ -75,22 +83,9 @@ describe('the uplink by nftables', { concurrency: false, skip: root?.reason ?? f
     const context = await cooper.context(name, { Dockerfile: [...stages, 'FROM base\n', ...copies].join('') });
     const running = cooper.start(['build', '--no-cache', '--progress', 'plain', ...base, context]);
     await Promise.all(stages.map((_, each) => running.says(` up ${each}\n`)));
-    const found = await sleepers(running, count);
-    const networks = found.map((pid) => ({
-      pid,
-      prefix: ['nsenter', `--net=/proc/${pid}/ns/net`] as const,
-      [Symbol.asyncDispose]: async () => {},
-    }));
+    // A shell has said `up` a moment before it is `sleep`.
+    const networks = (await sleepers(running, count)).map((pid) => networkOf(pid));
     return Object.assign(running, { networks });
-  }
-
-  /** A shell has said `up` a moment before it is `sleep`. */
-  async function sleepers(running: Running, count: number): Promise<number[]> {
-    for (;;) {
-      const found = descendants(running.pid).filter(({ name }) => name === 'sleep');
-      if (found.length === count) return found.map(({ pid }) => pid);
-      await setTimeout(20);
-    }
   }
 
   const addressOf = async (network: MachineNetwork): Promise<string> =>

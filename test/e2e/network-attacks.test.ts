@@ -1,22 +1,27 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { type Cooper, makeCooper, type Running } from '../support/cooper.ts';
+import { type Cooper, makeCooper } from '../support/cooper.ts';
 import { type Mode, modes } from '../support/modes.ts';
-import { localBase, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
-import { descendants } from '../support/processes.ts';
-import { tool } from '../support/tools.ts';
+import {
+  forwarding,
+  forwarding6,
+  ipv4,
+  ipv6,
+  localBase,
+  type MachineNetwork,
+  machineNetwork,
+  networkOf,
+  onMachine,
+  sleepers,
+  startThere,
+  within,
+} from '../support/network.ts';
 
 // What a hostile step may send, tried with more rights than it has: the test enters its network as the machine's root.
 
 const forge = join(import.meta.dirname, '../support/forge.py');
-const ipv4 = ['ip address add 192.0.2.10/24 dev eth0', 'ip route add default via 192.0.2.1'];
-const ipv6 = ['ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'];
-const forwarding = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
-const forwarding6 = 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding';
 /** As Kubernetes sets it: packets for 127.0.0.0/8 may come from elsewhere. */
 const routeLocalnet = 'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; echo 1 >/proc/sys/net/ipv4/conf/default/route_localnet';
 
@@ -75,16 +80,8 @@ for (const { name, mode, commands, by } of ways) {
       const context = await cooper.context('two', { Dockerfile });
       const running = cooper.start(['build', '--no-cache', '--progress', 'plain', ...(await localBase(cooper)), context]);
       cleanup.defer(async () => void (await running.stop('SIGTERM')));
-      const pids = await sleepers(running);
+      const pids = await sleepers(running, 2);
       return Promise.all(pids.map(stepOf)) as Promise<[Step, Step]>;
-    }
-
-    async function sleepers(running: Running): Promise<number[]> {
-      for (;;) {
-        const found = descendants(running.pid).filter(({ name: each }) => each === 'sleep');
-        if (found.length === 2) return found.map(({ pid }) => pid);
-        await setTimeout(20);
-      }
     }
 
     test('what is for another step does not come to one that says to be it', async () => {
@@ -106,7 +103,7 @@ for (const { name, mode, commands, by } of ways) {
     test('nothing leaves with a source that is not its own, and nothing comes to the loopback by hand', async () => {
       const { machine, attacker, victim } = await steps();
       const heard: string[] = [];
-      cleanup.use(await listening(machine, 'udp', ['192.0.2.10', '127.0.0.1', '2001:db8::10', '::1'], heard));
+      cleanup.use(await listening(machine, heard, 'udp', '192.0.2.10', '127.0.0.1', '2001:db8::10', '::1'));
       const gateways = [await gatewayStation(attacker, '2'), await gatewayStation(attacker, '2', true)] as const;
       const attacks = [
         ...[victim.address, '127.0.0.1', '203.0.113.9', '192.0.2.10'].map((source) => [source, '192.0.2.10']),
@@ -129,8 +126,8 @@ for (const { name, mode, commands, by } of ways) {
     test('a step does not hear what another says to everybody', async () => {
       const { attacker, victim } = await steps();
       const [there, here]: [string[], string[]] = [[], []];
-      cleanup.use(await listening(victim, 'groups', [], there));
-      cleanup.use(await listening(attacker, 'groups', [], here));
+      cleanup.use(await listening(victim, there, 'groups'));
+      cleanup.use(await listening(attacker, here, 'groups'));
       await within(attacker, 'python3', forge, 'shout', '5353');
       // Its own group hears it, so that it was said.
       while (here.join('') === '') await setTimeout(20);
@@ -161,14 +158,11 @@ for (const { name, mode, commands, by } of ways) {
 
 const curl = ['curl', '-sf', '--noproxy', '*', '-m'] as const;
 
-const within = ({ prefix: [first, ...rest] }: MachineNetwork, ...command: readonly string[]): Promise<string> =>
-  tool(first, [...rest, ...command]);
-
 const ask = (network: MachineNetwork, url: string, seconds = '5'): Promise<string> =>
   within(network, ...curl, seconds, url).catch(() => 'nobody\n');
 
 async function stepOf(pid: number): Promise<Step> {
-  const network = { pid, prefix: ['nsenter', `--net=/proc/${pid}/ns/net`] as const, [Symbol.asyncDispose]: async () => {} };
+  const network = networkOf(pid);
   const [link] = JSON.parse(await within(network, 'ip', '-json', 'address', 'show', 'eth0'));
   const global = (family: string): string =>
     link.addr_info.find((each: { family: string; scope: string }) => each.family === family && each.scope === 'global')?.local ?? '';
@@ -183,32 +177,6 @@ async function gatewayStation(step: Step, last: string, six = false): Promise<st
   return /lladdr (\S+)/.exec(said)?.[1] ?? '';
 }
 
-/** Adds a line to `heard` for each datagram: where it came, and what it says. */
-async function listening(
-  { prefix: [first, ...rest] }: MachineNetwork,
-  kind: string,
-  addresses: readonly string[],
-  heard: string[],
-): Promise<AsyncDisposable> {
-  const child: ChildProcess = spawn(
-    first,
-    [...rest, process.execPath, join(import.meta.dirname, '../support/small-servers.ts'), kind, ...addresses],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
-  const ready = new Promise<void>((resolve) => {
-    child.stdout?.on('data', (text) => {
-      if (`${text}`.startsWith('ready')) resolve();
-      else heard.push(`${text}`);
-    });
-  });
-  await ready;
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
-}
+/** Adds to `heard` what datagrams say. */
+const listening = (network: MachineNetwork, heard: string[], ...args: readonly string[]): Promise<AsyncDisposable> =>
+  startThere(network, 'small-servers.ts', args, (text) => void heard.push(text));

@@ -5,14 +5,21 @@ import type { BuildEvent } from '../../src/progress/events.ts';
 import { type Built, type Cooper, type Installation, makeCooper } from '../support/cooper.ts';
 import { attempt, compileProbe, outputOf } from '../support/look.ts';
 import { modes } from '../support/modes.ts';
-import { localBase, type MachineFiles, type MachineNetwork, machineNetwork, onMachine, startThere } from '../support/network.ts';
+import {
+  ipv4,
+  ipv6,
+  localBase,
+  type MachineFiles,
+  type MachineNetwork,
+  machineNetwork,
+  onMachine,
+  startThere,
+} from '../support/network.ts';
 import { descendants, gone, isThere } from '../support/processes.ts';
 import { tool } from '../support/tools.ts';
 
 // Networks of containers on machines of several kinds, which are network namespaces of the test's own.
 
-const ipv4 = ['ip address add 192.0.2.10/24 dev eth0', 'ip route add default via 192.0.2.1'];
-const ipv6 = ['ip address add 2001:db8::10/64 dev eth0 nodad', 'ip -6 route add default via 2001:db8::1'];
 /** As a virtual machine has it by default: the network that slirp4netns would take. */
 const taken = ['ip address add 10.0.2.15/24 dev eth0', 'ip route add default via 10.0.2.2'];
 
