@@ -180,7 +180,10 @@ impl Server {
         let Some(session) = self.session.get() else { return };
         // The kernel takes its time for interfaces.
         thread::scope(|scope| {
-            scope.spawn(|| session.network.close());
+            scope.spawn(|| {
+                session.containers.ahead.close();
+                session.network.close();
+            });
             if let Err(error) = session.lease.give_back(&session.store) {
                 eprintln!("cooper-worker: {error}");
             }

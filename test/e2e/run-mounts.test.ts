@@ -83,5 +83,19 @@ for (const mode of modes) {
         assert.equal(await look(cooper, base, 'echo fine', { mounts: '--network=host', args }), 'fine\n');
       }
     });
+
+    test('each step has what it asks for, whatever the one before it had', async () => {
+      const usual = 'RUN awk -F: "NR > 2 { print \\$1 }" /proc/net/dev | tr -d "\\n "; awk "/CapEff/ { print \\$2 }" /proc/self/status';
+      const asking = (flag: string): string => usual.replace('RUN', `RUN --${flag}`);
+      const lines = [usual, asking('network=none'), usual, asking('security=insecure'), asking('network=none'), usual];
+      const context = await cooper.context('in-turn', { Dockerfile: `FROM ${base}\n${lines.join('\n')}\n` });
+      const printed = outputOf(await cooper.built(['--no-cache', '--allow', 'security.insecure', context]));
+      const [first = '', second, third, insecure = '', fifth, last] = printed.trim().split('\n');
+      // Docker's default capabilities. Source: moby, oci/caps/defaults.go.
+      assert.match(first, /(eth0lo|loeth0)00000000a80425fb$/);
+      assert.equal(second, 'lo00000000a80425fb');
+      assert.match(insecure, /(eth0lo|loeth0)0*1ff\w+$/);
+      assert.deepEqual([third, fifth, last], [first, second, first]);
+    });
   });
 }

@@ -30,8 +30,9 @@ use crate::protocol::{Network as Wanted, SandboxParams, WorkerError};
 use crate::sandbox::keeper::Keeper;
 
 use member::Member;
-use ports::Forwarders;
 use uplink::Uplink;
+
+pub use ports::Forwarders;
 
 /// The uplink of this session, made when the first container wants it.
 #[derive(Default)]
@@ -55,7 +56,7 @@ enum State {
 pub enum Attachment {
     Host,
     Isolated(OwnedFd),
-    Member { member: Member, _forwarders: Forwarders },
+    Member(Member),
 }
 
 impl Attachment {
@@ -64,14 +65,14 @@ impl Attachment {
         match self {
             Self::Host => None,
             Self::Isolated(namespace) => Some(namespace.as_fd()),
-            Self::Member { member, .. } => Some(member.namespace.as_fd()),
+            Self::Member(member) => Some(member.namespace.as_fd()),
         }
     }
 
     /// The text of /etc/resolv.conf.
     pub fn resolv_conf(&self) -> Result<String, Error> {
         match self {
-            Self::Member { member, .. } => resolver::in_container(member.layout()),
+            Self::Member(member) => resolver::in_container(member.layout()),
             Self::Host | Self::Isolated(_) => resolver::machine(),
         }
     }
@@ -81,29 +82,36 @@ impl Network {
     /// `keeper` has the user namespace that networks of containers belong to.
     pub fn attach(
         &self,
-        params: &SandboxParams,
+        wanted: Wanted,
         keeper: Option<&Arc<Keeper>>,
         request: &RequestContext,
     ) -> Result<Attachment, Error> {
-        let ports = params.ports.as_deref().unwrap_or_default();
-        let attachment = match params.network {
+        Ok(match wanted {
             Wanted::None => Attachment::Isolated(self.isolated(keeper, request)?),
-            Wanted::Default => match self.join(keeper, request)? {
-                Some(member) => {
-                    if let Some(told) = proxy::unreachable(&params.env)
-                        && !self.proxy_told.swap(true, Ordering::Relaxed)
-                    {
-                        request.warn(told)?;
-                    }
-                    let _forwarders = Forwarders::start(ports, &member, request)?;
-                    return Ok(Attachment::Member { member, _forwarders });
-                }
-                None => Attachment::Host,
-            },
+            Wanted::Default => self.join(keeper, request)?.map_or(Attachment::Host, Attachment::Member),
             Wanted::Host => Attachment::Host,
+        })
+    }
+
+    /// Publishes the ports of the program that gets a network, and says which proxy it will not reach.
+    pub fn publish(
+        &self,
+        params: &SandboxParams,
+        attachment: &Attachment,
+        request: &RequestContext,
+    ) -> Result<Option<Forwarders>, Error> {
+        let ports = params.ports.as_deref().unwrap_or_default();
+        let Attachment::Member(member) = attachment else {
+            ports::refuse(ports, matches!(attachment, Attachment::Host), request)?;
+            return Ok(None);
         };
-        ports::refuse(ports, matches!(attachment, Attachment::Host), request)?;
-        Ok(attachment)
+        if let Some(told) = proxy::unreachable(&params.env)
+            && !self.proxy_told.swap(true, Ordering::Relaxed)
+        {
+            request.warn(told)?;
+        }
+        let forwarders = (!ports.is_empty()).then(|| Forwarders::start(ports, member, request));
+        forwarders.transpose()
     }
 
     /// For `network=none`: `lo` and nothing else.

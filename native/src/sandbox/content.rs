@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::context::lock;
 use crate::error::Error;
 use crate::network::Attachment;
-use crate::protocol::{Event, Mode};
+use crate::protocol::{Event, Mode, MountType};
 
 use super::Running;
 use super::certificates::{self, Installed};
@@ -16,10 +16,10 @@ use super::chroot::{self, Places};
 use super::idmap;
 use super::memory::Watch;
 use super::mounts::{self, Prepared};
-use super::process::{Supervisor, Supervisors};
+use super::process::Supervisor;
 use super::pump::{self, Outcome, Streams};
 use super::shell::Asked;
-use super::spec::{self, Answer, MOUNTS, Program};
+use super::spec::{self, Answer, MOUNTS, Program, Spec};
 use super::upper::Upper;
 
 /// Given back in this order.
@@ -75,7 +75,12 @@ impl<'a> Content<'a> {
     }
 
     /// From the program's start to its end.
-    pub fn run(&self, asked: &Asked<'_>, supervisor: Supervisor, root: BorrowedFd<'_>) -> Result<Ran, Error> {
+    pub fn run(
+        &self,
+        asked: &Asked<'_>,
+        (supervisor, spec): (Supervisor, &Spec),
+        root: BorrowedFd<'_>,
+    ) -> Result<Ran, Error> {
         let Asked {
             session,
             params,
@@ -92,7 +97,7 @@ impl<'a> Content<'a> {
         tell(&supervisor, &program, &descriptors)?;
         drop(stdio);
         let sockets = &self.mounts.sockets;
-        let outcome = sockets.serve(session, request, || attend(asked, &supervisor, streams));
+        let outcome = sockets.serve(session, request, || attend(asked, &supervisor, spec, streams));
         let ended_ns = nanoseconds();
         drop(supervisor);
         Ok(Ran {
@@ -127,6 +132,8 @@ impl<'a> Content<'a> {
             cwd: mounts::clean(&params.cwd),
             user: params.user.clone(),
             mounts: self.mounts.list.iter().map(placed).collect(),
+            has_secret: params.secret_env.iter().flatten().next().is_some()
+                || params.mounts.iter().any(|mount| mount.kind == MountType::Secret),
         })
     }
 
@@ -150,7 +157,7 @@ fn tell(supervisor: &Supervisor, program: &Program, descriptors: &[BorrowedFd<'_
 }
 
 /// Sees a container from its start to its end.
-fn attend(asked: &Asked<'_>, supervisor: &Supervisor, streams: Streams) -> Result<Outcome, Error> {
+fn attend(asked: &Asked<'_>, supervisor: &Supervisor, spec: &Spec, streams: Streams) -> Result<Outcome, Error> {
     let Asked { session, request, .. } = *asked;
     let (answer, descriptors) = channel::receive::<Answer>(&supervisor.socket)?
         .ok_or_else(|| Error::internal("the supervisor ended before the container began"))?;
@@ -175,8 +182,7 @@ fn attend(asked: &Asked<'_>, supervisor: &Supervisor, streams: Streams) -> Resul
     let running = Arc::new(Running { pidfd, terminal });
     lock(&session.containers.running).insert(request.stream, Arc::clone(&running));
     request.emit(&Event::Started)?;
-    // The next step's supervisor starts while this one's program runs.
-    Supervisors::replenish(&session.containers.supervisors)?;
+    session.containers.ahead.make_next(asked, spec)?;
     let mask = session.secrets.mask()?;
     let ended = pump::run(request, &supervisor.socket, &running.pidfd, streams, mask.as_deref());
     lock(&session.containers.running).remove(&request.stream);

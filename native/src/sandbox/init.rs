@@ -122,7 +122,7 @@ impl Start<'_> {
         let user = find_user(&root, &program.user)?;
         passed_device::give_to_user(&root, program, &user)?;
         enter_directory(&root, &program.cwd, &user, spec.emulate_ids)?;
-        rlimits::set_defaults(&spec.ulimits, spec.has_secret);
+        rlimits::set_defaults(&spec.ulimits, program.has_secret);
         let stdio = match &terminal {
             None if is_null(stdin)? => [null.as_fd(), stdout.as_fd(), stderr.as_fd()],
             None => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],

@@ -2,6 +2,7 @@
 //! container is (shell.rs). While it makes that, the worker makes all mounts of what lies in it, detached, and hands them over (content.rs). The
 //! supervisor's child (init.rs) becomes the program, PID 1 of a pid namespace; when that ends, all in it ends.
 
+mod ahead;
 mod cache;
 mod capabilities;
 mod certificates;
@@ -54,8 +55,8 @@ use crate::protocol::{
 };
 use crate::session::Session;
 
+use ahead::Ahead;
 use content::{Content, Ran};
-use process::Supervisors;
 use security::Security;
 use shell::{Asked, Shell};
 
@@ -69,7 +70,7 @@ const FIXES: &str = "run cooper as root with the right to mount (privileged, or 
 /// Running containers, by their request's stream.
 #[derive(Default)]
 pub struct Containers {
-    supervisors: Arc<Supervisors>,
+    pub ahead: Ahead,
     running: Mutex<BTreeMap<u32, Arc<Running>>>,
     connections: socket::Connections,
     /// How many were ever started.
@@ -96,19 +97,21 @@ pub fn run(session: &Session, params: SandboxParams, request: &RequestContext) -
         ids: idmap::of_container(session, &params, |message| request.warn(message))?,
     };
     // While it is made, what lies in it is made here.
-    let shell = Shell::begin(&asked, security)?;
+    let shell = Shell::begin(&asked, &security)?;
     let (content, root) = Content::make(&asked, &shell.attachment)?;
     let Shell {
         supervisor,
         group,
         attachment: _held,
+        forwarders: _forwarders,
+        spec,
     } = shell;
     let Ran {
         mut outcome,
         memory,
         started_ns,
         ended_ns,
-    } = content.run(&asked, supervisor, root.as_fd())?;
+    } = content.run(&asked, (supervisor, &spec), root.as_fd())?;
     let (upper, certificates) = content.take_down(&mut outcome)?;
     request.cancel.check()?;
     let exit_code = outcome.exit_code();

@@ -1,4 +1,4 @@
-//! Starting supervisors. One is kept waiting, so that a step does not pay for the start of a process.
+//! Starting supervisors, and other processes of ours.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -7,12 +7,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
+use std::sync::OnceLock;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
-use crate::context::lock;
 use crate::error::{Doing, Error};
 
 /// The argument that makes this binary a supervisor.
@@ -49,39 +47,14 @@ impl Drop for Supervisor {
     }
 }
 
+/// Starts supervisors.
 #[derive(Default)]
 pub struct Supervisors {
     binary: OnceLock<OwnedFd>,
-    spare: Mutex<Option<Supervisor>>,
 }
 
 impl Supervisors {
-    /// The one that waits, else a new one.
-    pub fn take(&self) -> Result<Supervisor, Error> {
-        let spare = lock(&self.spare).take();
-        spare.map_or_else(|| self.spawn(), Ok)
-    }
-
-    /// Starts the next one, on a thread of its own: the running program waits for nothing.
-    pub fn replenish(supervisors: &Arc<Self>) -> Result<(), Error> {
-        if lock(&supervisors.spare).is_some() {
-            return Ok(());
-        }
-        let supervisors = Arc::clone(supervisors);
-        let start = move || match supervisors.spawn() {
-            // One that another thread put there meanwhile is dropped, and so ended.
-            Ok(next) => drop(lock(&supervisors.spare).replace(next)),
-            // The step that needs it will meet the same error, and say it.
-            Err(error) => eprintln!("cooper-worker: {error}"),
-        };
-        thread::Builder::new()
-            .name("spare".to_owned())
-            .spawn(start)
-            .map(drop)
-            .doing(|| "start a thread")
-    }
-
-    fn spawn(&self) -> Result<Supervisor, Error> {
+    pub fn start(&self) -> Result<Supervisor, Error> {
         let binary = format!("/proc/self/fd/{}", self.binary()?.as_raw_fd());
         let (socket, child) = spawn_ourselves(&binary, ARGUMENT).doing(|| "start a supervisor")?;
         Ok(Supervisor { socket, child })

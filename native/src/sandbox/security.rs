@@ -8,7 +8,7 @@ use crate::protocol::{SandboxParams, Seccomp, SystemPaths};
 use super::capabilities;
 use super::seccomp::{Filter, Options};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Security {
     /// The bounding set, in the kernel's bits.
     pub capabilities: u64,

@@ -17,7 +17,7 @@ pub const STDIO: usize = 1;
 pub const MOUNTS: usize = STDIO + 3;
 
 /// What a container is, whatever lies in it. Goes to the supervisor.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub hostname: String,
     /// An empty directory in the worker's view of the host, to hang mounts on before they have their place.
@@ -43,8 +43,6 @@ pub struct Spec {
     pub cgroups: Vec<Shown>,
     pub shm_bytes: Option<u64>,
     pub ulimits: Vec<Ulimit>,
-    /// It is given a secret, which a core file would have: of such a program there is none.
-    pub has_secret: bool,
     pub terminal: Option<Tty>,
     /// System calls that the supervisor answers.
     pub services: Vec<Service>,
@@ -58,6 +56,8 @@ pub struct Program {
     pub cwd: String,
     pub user: String,
     pub mounts: Vec<Mount>,
+    /// It is given a secret, which a core file would have: of such a program there is none.
+    pub has_secret: bool,
 }
 
 /// One mount of the container, besides those that all have.

@@ -16,7 +16,7 @@ use super::super::target::place;
 use super::hierarchy::{self, Version};
 
 /// A tree to be shown: `controllers` is empty for version 2.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
     name: String,
     controllers: Vec<String>,

@@ -25,7 +25,7 @@ pub use policy::Options;
 pub use profile::Compiled;
 
 /// Which filter a container has.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Filter {
     None,
     /// Our own policy.
@@ -52,7 +52,7 @@ impl Filter {
 }
 
 /// A filter on its way to a supervisor.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
     code: Vec<(u16, u8, u8, u32)>,
     flags: u32,
