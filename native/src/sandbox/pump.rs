@@ -9,16 +9,15 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchown, fcntl_setfl, openat};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
-use crate::secret::{Mask, Masked};
-
 use crate::owner::Owners;
+use crate::secret::{Mask, Masked};
 
 use super::channel::receive;
 use super::spec::{Answer, Stubs};
+use super::supervisor::kill;
 
 /// The worker's ends of stdio.
 pub struct Streams {
@@ -317,12 +316,5 @@ fn swallow(request: &RequestContext) -> Result<(), Error> {
             Err(Error::Cancelled) => return Ok(()),
             Err(error) => return Err(error),
         }
-    }
-}
-
-fn kill(pidfd: &OwnedFd) -> Result<(), Error> {
-    match pidfd_send_signal(pidfd, Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(error).doing(|| "kill a container"),
     }
 }

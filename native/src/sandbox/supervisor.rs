@@ -257,9 +257,9 @@ fn wait_for_end(socket: &UnixStream, pidfd: &OwnedFd, mut notifier: Option<Notif
     }
 }
 
-fn kill(pidfd: &OwnedFd) -> Result<(), Error> {
+/// Ends a container; one that has ended by itself is fine.
+pub fn kill(pidfd: &OwnedFd) -> Result<(), Error> {
     match pidfd_send_signal(pidfd, Signal::KILL) {
-        // It has ended by itself.
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error).doing(|| "kill a container"),
     }
