@@ -135,6 +135,19 @@ test('a volume of the image begins with what the image has there, anew in each c
   for (const _ of ['first', 'second']) assert.equal((await run(bench, script)).stdout, '1234\nseed\nchanged\n/data/sub\n');
 });
 
+test('a volume has all that the image has at its place, however deep', async () => {
+  const deep = `/data/${'d/'.repeat(250)}`;
+  const list = 'find /data | sort | xargs stat -c "%n %F %a %u:%g %t:%T %Y"';
+  const make = [
+    `mkdir -p ${deep} && echo deep >${deep}file && ln -s nowhere /data/link && mkfifo -m 640 /data/pipe && mknod -m 600 /data/null c 1 3`,
+    `chown -h app /data/link /data/pipe && chmod 4755 /data/seed && chmod 2751 /data/sub && touch -d @1500000000 ${deep} /data/sub /data`,
+    `${list} >/list`,
+  ];
+  await using bench = await box(`RUN ${make.join(' && ')}\nVOLUME /data\n`);
+  const { exitCode, stdout } = await run(bench, `${list} >/found; diff /list /found && wc -l </list && cat ${deep}file`);
+  assert.deepEqual({ exitCode, stdout }, { exitCode: 0, stdout: '257\ndeep\n' });
+});
+
 test('a host directory takes the place of a volume of the image, however its path is written', async () => {
   await using bench = await box('VOLUME /data\n');
   const host = join(bench.directory, 'host');
