@@ -22,7 +22,7 @@ use super::places::{Home, Kind, Places};
 pub fn empty(places: &mut Places<'_>, target: &str, mode: u32) -> Result<(), Error> {
     let (home, directory) = places.new_directory()?;
     fchmod(&directory, Mode::from_raw_mode(mode & 0o7777)).doing(|| "set the mode of a directory")?;
-    move_to(places, target, home)
+    places.put(target, &home)
 }
 
 /// A copy: that nothing be written to a read-only one cannot be enforced, but what is written is thrown away.
@@ -46,14 +46,14 @@ pub fn bind(session: &Session, places: &mut Places<'_>, mount: &SandboxMount, ta
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let (home, directory) = places.new_directory()?;
         snapshots::copy_tree(&open(&part, OFlags::DIRECTORY)?, &directory)?;
-        return move_to(places, target, home);
+        return places.put(target, &home);
     }
     let copy = |place: &super::places::Place| {
         let (parent, name) = at(&part)?;
         clone::leaf_as(&parent, &name, &place.parent, OsStr::new(&place.name), &stat)
             .doing(|| format!("copy to \"{target}\""))
     };
-    places.fill(target, Kind::File, copy).map(drop)
+    places.fill(target, Kind::File, copy)
 }
 
 /// The cache's own directory, moved here and back: nobody else can have it meanwhile, however it is shared.
@@ -82,20 +82,10 @@ pub fn cache(
     places.lend(target, Home { parent, name })
 }
 
-/// What a new directory leaves goes with the folder that it came from.
-fn move_to(places: &mut Places<'_>, target: &str, from: Home) -> Result<(), Error> {
-    places
-        .fill(target, Kind::Directory, |place| {
-            rustix::fs::renameat(&from.parent, &*from.name, &place.parent, &*place.name)
-                .doing(|| format!("move a directory to \"{target}\""))
-        })
-        .map(drop)
-}
-
 fn find(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     match openat2(whole, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::user(
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Err(Error::user(
             "COPY_SOURCE_MISSING",
             format!("\"{path}\", to be mounted at \"{target}\", is not there"),
         )),

@@ -1,15 +1,13 @@
 //! A /dev of the program's own, as far as nodes can be made here. They are the container's own devices: what may be opened is decided by the
 //! machine, as everywhere in that container.
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, chmodat, fchmod, makedev, mkdirat, mknodat, openat, renameat, symlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, chmodat, fchmod, makedev, mkdirat, mknodat, openat, symlinkat};
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 
 use super::super::device::{LINKS, NODES};
-use super::places::{Kind, Places};
+use super::places::Places;
 
 /// Replaces the image's /dev until the end.
 pub fn place(places: &mut Places<'_>, request: &RequestContext) -> Result<(), Error> {
@@ -37,8 +35,5 @@ pub fn place(places: &mut Places<'_>, request: &RequestContext) -> Result<(), Er
     }
     mkdirat(&directory, "shm", Mode::RWXU).doing(doing)?;
     chmodat(&directory, "shm", Mode::from_raw_mode(0o1777), AtFlags::empty()).doing(doing)?;
-    let fill = |place: &super::places::Place| {
-        renameat(&home.parent, &*home.name, &place.parent, &*place.name).doing(|| "move /dev to its place")
-    };
-    places.fill("/dev", Kind::Directory, fill).map(drop)
+    places.put("/dev", &home)
 }

@@ -137,21 +137,17 @@ fn fill(
         MountType::Ssh => {
             let mode = mount.mode.unwrap_or(mounts::SOCKET_MODE) & 0o777;
             let agent = mounts::agent_of(mount)?;
-            places
-                .fill(target, Kind::File, |place| {
-                    let files = Files::within(&place.parent)?;
-                    prepared.sockets.listen(&files, &place.name, agent, mode, owner)
-                })
-                .map(drop)
+            places.fill(target, Kind::File, |place| {
+                let files = Files::within(&place.parent)?;
+                prepared.sockets.listen(&files, &place.name, agent, mode, owner)
+            })
         }
     }
 }
 
 /// A file of ours at a place.
 pub fn file(places: &mut Places<'_>, target: &str, bytes: &[u8], mode: u32, owner: (u32, u32)) -> Result<(), Error> {
-    places
-        .fill(target, Kind::File, |place| {
-            Files::within(&place.parent)?.write(&place.name, bytes, mode, owner)
-        })
-        .map(drop)
+    places.fill(target, Kind::File, |place| {
+        Files::within(&place.parent)?.write(&place.name, bytes, mode, owner)
+    })
 }

@@ -2,7 +2,7 @@
 //! by descriptors below the directory; what the program does with the paths meanwhile leads nowhere else.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -84,15 +84,10 @@ impl<'a> Places<'a> {
     /// A new directory, to be filled and moved to its place.
     pub fn new_directory(&self) -> Result<(Home, OwnedFd), Error> {
         let name = self.session.temporary_name("new");
-        make_directory(self.aside_fd(), &name)?;
+        make_directory(self.aside.as_fd(), &name)?;
         let directory = openat(&self.aside, &name, DIRECTORY, Mode::empty()).doing(|| "open a folder")?;
         let parent = self.aside.try_clone().doing(|| "duplicate a descriptor")?;
         Ok((Home { parent, name }, directory))
-    }
-
-    fn aside_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        use std::os::fd::AsFd as _;
-        self.aside.as_fd()
     }
 
     /// Makes a place free, fills it, and remembers how it was.
@@ -101,33 +96,35 @@ impl<'a> Places<'a> {
         target: &str,
         kind: Kind,
         fill: impl FnOnce(&Place) -> Result<(), Error>,
-    ) -> Result<&mut Self, Error> {
+    ) -> Result<(), Error> {
         let place = self.find(target, kind)?;
         let before = fstat(&place.parent).doing(|| "stat a directory")?;
         let waiting = self.put_aside(&place)?;
-        let place_again = Place {
-            parent: place.parent.try_clone().doing(|| "duplicate a descriptor")?,
-            name: place.name.clone(),
-            path: place.path.clone(),
-        };
+        // Noted first: what is filled in part is cleared too.
         self.done.push(Done::Filled {
             place,
             waiting,
             home: None,
             erase: false,
         });
-        fill(&place_again)?;
-        set_times(&place_again.parent, &before).doing(|| "set the time of a directory")?;
-        Ok(self)
+        let Some(Done::Filled { place, .. }) = self.done.last() else {
+            return Err(Error::internal("a place was not noted"));
+        };
+        fill(place)?;
+        set_times(&place.parent, &before).doing(|| "set the time of a directory")
+    }
+
+    /// Moves a directory to a place. What it leaves goes with the folder that it came from.
+    pub fn put(&mut self, target: &str, from: &Home) -> Result<(), Error> {
+        self.fill(target, Kind::Directory, |place| {
+            renameat(&from.parent, &*from.name, &place.parent, &*place.name)
+                .doing(|| format!("move a directory to \"{target}\""))
+        })
     }
 
     /// Moves a directory to a place; it goes home in the end.
     pub fn lend(&mut self, target: &str, from: Home) -> Result<(), Error> {
-        let fill = |place: &Place| {
-            renameat(&from.parent, &*from.name, &place.parent, &*place.name)
-                .doing(|| format!("move a directory to \"{target}\""))
-        };
-        self.fill(target, Kind::Directory, fill)?;
+        self.put(target, &from)?;
         if let Some(Done::Filled { home, .. }) = self.done.last_mut() {
             *home = Some(from);
         }
