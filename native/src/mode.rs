@@ -102,7 +102,7 @@ fn climb(asked: Option<Mode>) -> Result<Found, Error> {
                 return Ok(Ok(Prepared {
                     mode,
                     asked: asked.is_some(),
-                    own_proc: !mode.in_user_namespace() || userns::has_own_proc()?,
+                    own_proc: !mode.in_user_namespace() || userns::has_own_proc(),
                     downgrades,
                 }));
             }
@@ -140,7 +140,7 @@ fn attempt(mode: Mode, asked: bool) -> Result<Tried, Error> {
         },
         Mode::SingleId => single_id(is_root, asked)?,
         Mode::Chroot if !is_root => Tried::NotOurs("chroot needs root"),
-        Mode::Chroot => userns::try_chroot()?.into(),
+        Mode::Chroot => userns::try_chroot().into(),
         Mode::Unprivileged => Tried::Taken,
     })
 }
@@ -174,7 +174,7 @@ fn pod(is_root: bool) -> Result<Tried, Error> {
     if let Err(refusal) = userns::has_range() {
         return Ok(Tried::Refused(refusal));
     }
-    if stands_apart()? {
+    if stands_apart() {
         return Ok(Tried::Taken);
     }
     Ok(userns::enter(Map::same()?)?.into())
@@ -182,13 +182,13 @@ fn pod(is_root: bool) -> Result<Tried, Error> {
 
 /// Whether the user namespace that we are in is one to stay in. Where steps have to share its /proc, which shows its other processes, only a
 /// namespace of their own keeps these from them.
-fn stands_apart() -> Result<bool, Error> {
-    Ok(!userns::is_initial() && own_mounts().is_ok() && userns::has_own_proc()?)
+fn stands_apart() -> bool {
+    !userns::is_initial() && own_mounts().is_ok() && userns::has_own_proc()
 }
 
 /// Who is root of a namespace with one id already needs no other.
 fn single_id(is_root: bool, asked: bool) -> Result<Tried, Error> {
-    if is_root && stands_apart()? {
+    if is_root && stands_apart() {
         return Ok(Tried::Taken);
     }
     if is_root && userns::is_initial() && !asked {

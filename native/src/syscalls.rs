@@ -62,6 +62,20 @@ pub fn wait(child: Pid) -> io::Result<Ended> {
     })
 }
 
+/// Does something in a child, in namespaces (`CLONE_NEW…`) of its own. Only for a process with one thread.
+pub fn in_child(namespaces: libc::c_int, work: impl FnOnce() -> rustix::io::Result<()>) -> io::Result<()> {
+    let Some(child) = clone_process(namespaces)? else {
+        exit_now(work().map_or_else(|error| error.raw_os_error(), |()| 0))
+    };
+    let status = wait(child)?.status;
+    match libc::WEXITSTATUS(status) {
+        // A seccomp filter around us may kill who tries.
+        _ if !libc::WIFEXITED(status) => Err(io::Error::other(format!("ended by signal {}", libc::WTERMSIG(status)))),
+        0 => Ok(()),
+        number => Err(io::Error::from_raw_os_error(number)),
+    }
+}
+
 /// Sets and clears attributes (`MOUNT_ATTR_…`) of a mount, or of a whole tree of them.
 pub fn mount_setattr(mount: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Result<()> {
     let attributes = libc::mount_attr {

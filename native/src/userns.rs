@@ -303,14 +303,14 @@ pub fn find_program(program: &str) -> Option<PathBuf> {
 }
 
 /// Whether chroot(2) works.
-pub fn try_chroot() -> Result<Result<(), Refusal>, Error> {
-    let tried = in_child(0, || rustix::process::chroot("/"))?;
-    Ok(tried.map_err(|error| Refusal::of(format!("chroot is refused ({error})")).hint("run it with CAP_SYS_CHROOT")))
+pub fn try_chroot() -> Result<(), Refusal> {
+    syscalls::in_child(0, || rustix::process::chroot("/"))
+        .map_err(|error| Refusal::of(format!("chroot is refused ({error})")).hint("run it with CAP_SYS_CHROOT"))
 }
 
 /// Whether a pid namespace can have a /proc of its own: in a user namespace the kernel refuses one while anything covers a part of the /proc
 /// that we see, as in containers.
-pub fn has_own_proc() -> Result<bool, Error> {
+pub fn has_own_proc() -> bool {
     let mount = || {
         let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_create(context.as_fd())?;
@@ -318,28 +318,7 @@ pub fn has_own_proc() -> Result<bool, Error> {
             MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map(drop)
     };
-    in_child(libc::CLONE_NEWPID, mount).map(|tried| tried.is_ok())
-}
-
-/// Tries something in a child, in namespaces (`CLONE_NEW…`) of its own.
-fn in_child(
-    namespaces: libc::c_int,
-    work: impl FnOnce() -> rustix::io::Result<()>,
-) -> Result<std::io::Result<()>, Error> {
-    let doing = || "try what this machine allows";
-    match syscalls::clone_process(namespaces) {
-        Ok(None) => syscalls::exit_now(work().map_or_else(|error| error.raw_os_error(), |()| DONE)),
-        Ok(Some(child)) => match syscalls::wait(child).doing(doing)?.status {
-            DONE => Ok(Ok(())),
-            status if libc::WIFEXITED(status) => Ok(Err(std::io::Error::from_raw_os_error(libc::WEXITSTATUS(status)))),
-            // A seccomp filter around us may kill who tries.
-            status => Ok(Err(std::io::Error::other(format!(
-                "ended by signal {}",
-                libc::WTERMSIG(status)
-            )))),
-        },
-        Err(error) => Ok(Err(error)),
-    }
+    syscalls::in_child(libc::CLONE_NEWPID, mount).is_ok()
 }
 
 fn outlive(child: Pid) -> i32 {

@@ -159,17 +159,9 @@ fn become_root() -> Result<(), Error> {
 /// A container mounts its own /proc, which the kernel refuses in a user namespace where parts of the one that it sees are covered: in a
 /// container, say. Tried in a child, with namespaces as a container has them.
 fn try_mounts() -> Result<(), Error> {
-    let doing = || "mount /proc in a user namespace";
-    match syscalls::clone_process(libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC).doing(doing)? {
-        None => {
-            let made = filesystem("proc", &[], MountAttrFlags::MOUNT_ATTR_NOSUID);
-            syscalls::exit_now(made.map_or_else(|error| error.raw_os_error(), |_| 0))
-        }
-        Some(child) => match libc::WEXITSTATUS(syscalls::wait(child).doing(doing)?.status) {
-            0 => Ok(()),
-            number => Err(std::io::Error::from_raw_os_error(number)).doing(doing),
-        },
-    }
+    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
+    let mount = || filesystem("proc", &[], MountAttrFlags::MOUNT_ATTR_NOSUID).map(drop);
+    syscalls::in_child(namespaces, mount).doing(|| "mount /proc in a user namespace")
 }
 
 fn make_network() -> Result<(OwnedFd, bool), Error> {

@@ -63,7 +63,7 @@ impl Handler for Mknod {
         }
         match self.make(call, &wanted) {
             Ok(()) => Answer::Value(0),
-            Err(error) => Answer::Error(error.raw_os_error().unwrap_or(libc::EPERM)),
+            Err(error) => Answer::Error(error.raw_os_error().unwrap_or(libc::EIO)),
         }
     }
 }
@@ -87,16 +87,7 @@ impl Mknod {
         if !call.is_waiting() {
             return Err(Errno::SRCH.into());
         }
-        match syscalls::clone_process(0)? {
-            None => {
-                syscalls::exit_now(make_as(&place, &rights, wanted).map_or_else(|error| error.raw_os_error(), |()| 0))
-            }
-            Some(child) => match syscalls::wait(child)?.status {
-                status if !libc::WIFEXITED(status) => Err(Errno::IO.into()),
-                status if libc::WEXITSTATUS(status) == 0 => Ok(()),
-                status => Err(std::io::Error::from_raw_os_error(libc::WEXITSTATUS(status))),
-            },
-        }
+        syscalls::in_child(0, || make_as(&place, &rights, wanted))
     }
 
     /// As the kernel would have it if the container's namespace were the machine's: the right counts there, and in no namespace that a program
