@@ -1,10 +1,8 @@
-//! The system calls that are emulated, and the filter that hands them over.
+//! The system calls that are emulated.
 
 use std::collections::HashMap;
 
-use syscalls::{aarch64, arm, x86, x86_64};
-
-use crate::syscalls::Instruction;
+use super::super::seccomp::{Machine, When};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
@@ -58,16 +56,6 @@ pub enum Call {
     Limit,
 }
 
-/// Which calls of a number are handed over: by the lower half of an argument, all that a filter can see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    Always,
-    /// The argument of this place is one of these.
-    Is(usize, &'static [u32]),
-    /// It has one of these bits.
-    Has(usize, u32),
-}
-
 /// A limit that no kernel since 2.4 looks at. Here it says whose credentials a process has (known.rs), so that programs see and set another.
 pub const RLIMIT_LOCKS: u32 = 10;
 
@@ -79,7 +67,8 @@ pub const PR_CAP_AMBIENT: u32 = 47;
 const MAKES: u32 = libc::O_CREAT as u32 | (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
 
 impl Call {
-    fn when(self) -> When {
+    /// Which of them are handed over.
+    pub fn when(self) -> When {
         match self {
             Self::Control => When::Is(0, &[PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT]),
             Self::Open => When::Has(1, MAKES),
@@ -113,7 +102,7 @@ use Which::{Effective, Real};
 use Whose::{Group, User};
 
 /// By their names on all architectures; those with 16-bit ids (32-bit architectures have them besides) are nobody's any more.
-const CALLS: [(&str, Call); 42] = [
+const CALLS: [(&str, Call); 41] = [
     ("chown", Call::Chown { follow: true }),
     ("lchown", Call::Chown { follow: false }),
     ("fchown", Call::DescriptorChown),
@@ -122,8 +111,6 @@ const CALLS: [(&str, Call); 42] = [
     ("lstat", Call::Stat { follow: false }),
     ("fstat", Call::DescriptorStat),
     ("newfstatat", Call::StatAt),
-    // arm64's name of the same.
-    ("fstatat", Call::StatAt),
     ("statx", Call::ExtendedStat),
     ("mknod", Call::Node),
     ("mknodat", Call::NodeAt),
@@ -163,112 +150,26 @@ const CALLS: [(&str, Call); 42] = [
 /// Calls by architecture (`AUDIT_ARCH_…`) and number.
 pub type Table = HashMap<(u32, u32), Call>;
 
-const X86_64: u32 = 0xC000_003E;
-const I386: u32 = 0x4000_0003;
-const AARCH64: u32 = 0xC000_00B7;
-const ARM: u32 = 0x4000_0028;
-
 pub fn table() -> Table {
     let mut table = Table::new();
-    let mut add = |architecture: u32, names: &mut dyn Iterator<Item = (u32, &'static str)>| {
-        // Those whose ids have 16 bits go by the plain name.
-        let narrow = matches!(architecture, I386 | ARM);
-        for (number, name) in names {
-            let wide = name.strip_suffix("32").filter(|_| narrow);
+    // x32's calls have other structures.
+    for entry in Machine::here().entries().iter().filter(|entry| entry.first == 0) {
+        for (number, name) in &entry.calls {
+            // Those whose ids have 16 bits go by the plain name.
+            let wide = name.strip_suffix("32").filter(|_| !entry.wide);
             let plain = CALLS.iter().find(|(each, _)| *each == wide.unwrap_or(name));
-            let is_narrow = |call: Call| narrow && wide.is_none() && call.has_narrow_form();
+            let is_narrow = |call: Call| !entry.wide && wide.is_none() && call.has_narrow_form();
             if let Some((_, call)) = plain.filter(|(_, call)| !is_narrow(*call)) {
-                table.insert((architecture, number), *call);
+                table.insert((entry.audit, *number), *call);
             }
         }
-    };
-    if cfg!(target_arch = "aarch64") {
-        add(
-            AARCH64,
-            &mut aarch64::Sysno::iter().map(|call| (call as u32, call.name())),
-        );
-        add(ARM, &mut arm::Sysno::iter().map(|call| (call as u32, call.name())));
-    } else {
-        add(
-            X86_64,
-            &mut x86_64::Sysno::iter().map(|call| (call as u32, call.name())),
-        );
-        add(I386, &mut x86::Sysno::iter().map(|call| (call as u32, call.name())));
     }
     table
 }
 
-const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
-const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const JUMP_SET: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
-const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-const ALLOW: u32 = 0x7FFF_0000;
-const NOTIFY: u32 = 0x7FC0_0000;
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-
-/// The lower half of an argument in `struct seccomp_data`: both architectures that we run on are little-endian.
-fn argument(place: usize) -> u32 {
-    16 + 8 * place as u32
-}
-
-const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
-    Instruction { code, jt, jf, k }
-}
-
-/// Everything else is as the container's own filter has it: of two filters the stricter answer counts.
-pub fn filter(table: &Table) -> Vec<Instruction> {
-    let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
-    for architecture in [X86_64, I386, AARCH64, ARM] {
-        let mut calls: Vec<(u32, Call)> = table
-            .iter()
-            .filter(|(key, _)| key.0 == architecture)
-            .map(|(key, call)| (key.1, *call))
-            .collect();
-        calls.sort_unstable_by_key(|(number, _)| *number);
-        if calls.is_empty() {
-            continue;
-        }
-        let mut part = vec![instruction(LOAD, 0, 0, NUMBER)];
-        for (number, call) in calls {
-            let answer = judge(call.when());
-            part.push(instruction(JUMP_EQUAL, 0, answer.len() as u8, number));
-            part.extend(answer);
-        }
-        part.push(instruction(RETURN, 0, 0, ALLOW));
-        program.push(instruction(JUMP_EQUAL, 1, 0, architecture));
-        program.push(instruction(JUMP, 0, 0, part.len() as u32));
-        program.extend(part);
-    }
-    program.push(instruction(RETURN, 0, 0, ALLOW));
-    program
-}
-
-/// Of a call whose number was found.
-fn judge(when: When) -> Vec<Instruction> {
-    let notify = instruction(RETURN, 0, 0, NOTIFY);
-    match when {
-        When::Always => vec![notify],
-        When::Is(place, values) => {
-            let mut steps = vec![instruction(LOAD, 0, 0, argument(place))];
-            for value in values {
-                steps.extend([instruction(JUMP_EQUAL, 0, 1, *value), notify]);
-            }
-            steps.push(instruction(RETURN, 0, 0, ALLOW));
-            steps
-        }
-        When::Has(place, bits) => vec![
-            instruction(LOAD, 0, 0, argument(place)),
-            instruction(JUMP_SET, 0, 1, bits),
-            notify,
-            instruction(RETURN, 0, 0, ALLOW),
-        ],
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::notify::{I386, X86_64};
     use super::*;
 
     /// Numbers from the kernel's syscall tables.

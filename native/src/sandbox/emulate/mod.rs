@@ -36,6 +36,7 @@ use crate::syscalls;
 use crate::syscalls::notification::{self, Answer as Reply};
 
 use super::channel;
+use super::notify;
 use super::user::User;
 use caller::Outside;
 use credentials::Credentials;
@@ -72,8 +73,7 @@ pub fn hand_over(
     bounding: Option<CapabilitySet>,
 ) -> Result<(), Error> {
     let own = capabilities(None).doing(|| "read our capabilities")?.permitted;
-    let filter = calls::filter(&calls::table());
-    let listener = notification::load_listening_filter(&filter).doing(|| "load the filter that emulates ids")?;
+    let listener = notify::load(calls::table().into_iter().map(|(trap, call)| (trap, call.when())))?;
     let beginning = Beginning {
         user,
         bounding: bounding.map_or(own, |bounding| bounding & own).bits(),

@@ -3,7 +3,6 @@
 //! the stricter answer of both. What the supervisor then does it does with no more rights than the caller has by its ids, and in its root.
 
 mod caller;
-mod filter;
 mod mknod;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +15,7 @@ use crate::error::{Doing, Error};
 use crate::syscalls::notification::{self, Answer, Notification};
 
 use super::channel::{receive, send};
+use super::seccomp::{When, handing_over};
 use caller::Caller;
 
 /// A system call to answer: `AUDIT_ARCH_…`, and the number that it has there.
@@ -80,16 +80,21 @@ impl Call<'_> {
 
 /// In the container: loads the filter of the services, and hands its listener to the supervisor.
 pub fn install(services: &[Service], supervisor: &UnixStream) -> Result<(), Error> {
-    let traps: Vec<Trap> = services.iter().flat_map(|service| service.traps()).copied().collect();
-    let listener = match notification::load_listening_filter(&filter::program(&traps)) {
+    let traps = services.iter().flat_map(|service| service.traps());
+    let listener = load(traps.map(|trap| (*trap, When::Always)))?;
+    send(supervisor, &(), &[listener.as_fd()])
+}
+
+/// Loads a filter that hands calls over; gives the listener that they come to.
+pub fn load(calls: impl IntoIterator<Item = (Trap, When)>) -> Result<OwnedFd, Error> {
+    match notification::load_listening_filter(&handing_over(calls)) {
         // It is set already, as it may take rights to set it.
         Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
             let message = "the limit \"nofile\" leaves no descriptor to start a container with";
-            return Err(Error::user("LIMIT_UNAVAILABLE", message).hint("ask for a dozen at least"));
+            Err(Error::user("LIMIT_UNAVAILABLE", message).hint("ask for a dozen at least"))
         }
-        other => other.doing(|| "load a filter that notifies")?,
-    };
-    send(supervisor, &(), &[listener.as_fd()])
+        other => other.doing(|| "load a filter that notifies"),
+    }
 }
 
 /// In the supervisor: the calls of one container, until its end.

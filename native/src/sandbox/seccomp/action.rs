@@ -12,6 +12,8 @@ pub enum Action {
     /// A tracer decides, and is told this number; without one it is ENOSYS.
     Trace(u16),
     Log,
+    /// A listener answers.
+    Notify,
     /// SIGSYS, which the program may handle.
     Trap,
     KillThread,
@@ -30,6 +32,7 @@ impl Action {
             Self::Errno(error) => 0x0005_0000 | u32::from(error),
             Self::Trace(message) => 0x7FF0_0000 | u32::from(message),
             Self::Log => 0x7FFC_0000,
+            Self::Notify => 0x7FC0_0000,
             Self::Trap => 0x0003_0000,
             Self::KillThread => 0,
             Self::KillProcess => 0x8000_0000,

@@ -31,6 +31,11 @@ pub struct Part {
 
 /// The program for these architectures; any other is killed, as no decision of ours would fit its numbers.
 pub fn program(parts: &[Part]) -> Vec<Instruction> {
+    program_else(parts, Action::KillThread)
+}
+
+/// `otherwise`: what becomes of any other architecture.
+pub fn program_else(parts: &[Part], otherwise: Action) -> Vec<Instruction> {
     let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
     for part in parts {
         let body = search(&ranges(part));
@@ -43,7 +48,7 @@ pub fn program(parts: &[Part]) -> Vec<Instruction> {
         program.push(instruction(LOAD, 0, 0, NUMBER));
         program.extend(body);
     }
-    program.push(give(Action::KillThread));
+    program.push(give(otherwise));
     program
 }
 

@@ -1,9 +1,11 @@
-//! The seccomp filter of a container, by an emitter of our own: what Docker's default profile allows, or what a profile in its format says.
+//! The seccomp filter of a container, by an emitter of our own: what Docker's default profile allows, or what a profile in its format says. And
+//! those by which calls are handed over.
 
 mod action;
 mod architecture;
 mod document;
 mod emit;
+mod handing_over;
 #[cfg(test)]
 mod interpreter;
 #[cfg(test)]
@@ -18,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::syscalls::Instruction;
 
-use architecture::Machine;
 use profile::Place;
 
+pub use architecture::Machine;
+pub use handing_over::{When, handing_over};
 pub use policy::Options;
 pub use profile::Compiled;
 

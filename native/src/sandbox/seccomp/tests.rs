@@ -1,7 +1,7 @@
 use super::architecture::Machine;
 use super::interpreter::{Call, run};
 use super::profile::{self, Place};
-use super::{Options, default_filter};
+use super::{Options, When, default_filter, handing_over};
 use crate::sandbox::capabilities;
 
 const X86_64: u32 = 0xC000_003E;
@@ -11,6 +11,8 @@ const ALLOW: u32 = 0x7FFF_0000;
 const KILL: u32 = 0;
 const EPERM: u32 = 0x5_0001;
 const ENOSYS: u32 = 0x5_0026;
+
+const AARCH64: u32 = 0xC000_00B7;
 
 fn call(architecture: u32, number: u32, argument: u64) -> Call {
     Call {
@@ -228,5 +230,42 @@ fn profiles_that_mean_nothing_are_refused() {
         let error = profile::compile(&profile, &place()).map(drop).unwrap_err();
         assert_eq!(error.code(), "ARG_INVALID");
         assert!(error.to_string().contains(want), "{error}");
+    }
+}
+
+#[test]
+fn only_the_named_calls_are_handed_over() {
+    let filter = handing_over([
+        ((X86_64, 133), When::Always),
+        ((X86_64, 259), When::Always),
+        ((X86_64, 157), When::Is(0, &[8, 28])),
+        ((X86_64, 2), When::Has(0, 0o100)),
+        ((I386, 14), When::Always),
+    ]);
+    let (ask, pass) = (libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW);
+    for (architecture, number, argument, want) in [
+        (X86_64, 133, 0, ask),
+        (X86_64, 259, 0, ask),
+        (X86_64, 0, 0, pass),
+        (X86_64, 14, 0, pass),
+        (X86_64, 134, 0, pass),
+        (X86_64, 157, 8, ask),
+        (X86_64, 157, 28, ask),
+        (X86_64, 157, 1 << 32 | 28, ask),
+        (X86_64, 157, 9, pass),
+        (X86_64, 2, 0o2101, ask),
+        (X86_64, 2, 0o2001, pass),
+        (X86_64, 2, 1 << 32, pass),
+        (X86_64, X32 + 133, 0, pass),
+        (X86_64, u32::MAX, 0, pass),
+        (I386, 14, 0, ask),
+        (I386, 133, 0, pass),
+        (AARCH64, 133, 0, pass),
+    ] {
+        assert_eq!(
+            run(&filter, call(architecture, number, argument)),
+            want,
+            "{architecture:#x} {number} {argument:#x}"
+        );
     }
 }
