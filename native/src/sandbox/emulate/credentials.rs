@@ -162,6 +162,31 @@ mod tests {
         Credentials::first(1000, 1000, &[50], ALL, false)
     }
 
+    fn root_who_keeps() -> Credentials {
+        Credentials {
+            securebits: KEEP_CAPABILITIES,
+            ..root()
+        }
+    }
+
+    fn become_for_a_while(who: &mut Credentials, effective: u32) {
+        who.become_user(Ids { effective, ..who.user });
+    }
+
+    fn of_user(user: u32) -> Given {
+        Given {
+            user: Some(user),
+            group: None,
+        }
+    }
+
+    fn of_group(group: u32) -> Given {
+        Given {
+            user: None,
+            group: Some(group),
+        }
+    }
+
     #[test]
     fn files_are_given_away_by_root_and_to_own_groups() {
         let user = user();
@@ -179,7 +204,6 @@ mod tests {
     /// Expected values: CapPrm and CapEff of /proc/self/status, after the same changes by setpriv and by perl.
     #[test]
     fn capabilities_go_and_come_with_root() {
-        let ids = |real, effective, saved| Ids { real, effective, saved };
         type Case = (
             &'static str,
             Credentials,
@@ -191,48 +215,28 @@ mod tests {
             ("root drops for good", root(), become_all, (NONE, NONE)),
             (
                 "root drops for a while",
-                Credentials {
-                    user: ids(0, 0, 0),
-                    ..root()
-                },
-                |who| {
-                    who.become_user(Ids {
-                        effective: 1000,
-                        ..who.user
-                    })
-                },
+                root(),
+                |who| become_for_a_while(who, 1000),
                 (ALL, NONE),
             ),
             (
                 "and comes back",
                 root(),
                 |who| {
-                    who.become_user(Ids {
-                        effective: 1000,
-                        ..who.user
-                    });
-                    who.become_user(Ids {
-                        effective: 0,
-                        ..who.user
-                    });
+                    become_for_a_while(who, 1000);
+                    become_for_a_while(who, 0);
                 },
                 (ALL, ALL),
             ),
             (
                 "what is kept is permitted, and in effect when it is asked for",
-                Credentials {
-                    securebits: KEEP_CAPABILITIES,
-                    ..root()
-                },
+                root_who_keeps(),
                 become_all,
                 (ALL, NONE),
             ),
             (
                 "but not in the next program",
-                Credentials {
-                    securebits: KEEP_CAPABILITIES,
-                    ..root()
-                },
+                root_who_keeps(),
                 |who| {
                     who.become_user(Ids::all(1000));
                     who.begin(Given::default(), ALL);
@@ -242,28 +246,14 @@ mod tests {
             (
                 "a setuid program of root",
                 user(),
-                |who| {
-                    who.begin(
-                        Given {
-                            user: Some(0),
-                            group: None,
-                        },
-                        ALL,
-                    )
-                },
+                |who| who.begin(of_user(0), ALL),
                 (ALL, ALL),
             ),
             (
                 "a program behind it, after it has gone back",
                 user(),
                 |who| {
-                    who.begin(
-                        Given {
-                            user: Some(0),
-                            group: None,
-                        },
-                        ALL,
-                    );
+                    who.begin(of_user(0), ALL);
                     who.become_user(Ids::all(1000));
                     who.begin(Given::default(), ALL);
                 },
@@ -272,15 +262,7 @@ mod tests {
             (
                 "a setgid program",
                 user(),
-                |who| {
-                    who.begin(
-                        Given {
-                            user: None,
-                            group: Some(50),
-                        },
-                        ALL,
-                    )
-                },
+                |who| who.begin(of_group(50), ALL),
                 (NONE, NONE),
             ),
         ];
