@@ -97,6 +97,7 @@ describe('one id', { concurrency: false, skip: (await whyNotRootless()) ?? false
     assert.deepEqual([expected.slice(0, said.length), expected.slice(-saidLast.length)], [said, saidLast]);
     // The kernel's own words, lest both be wrong.
     assert.match(expected, /# su other -c ids\nuser 1000 1000 group 1000 4 50 1000 effective 1000 4 50 1000\n/);
+    assert.match(expected, /# peers\nclient user 1000 group 50\nserver user 0 group 0\n/);
     assert.match(expected, /# sudo -n ids\nuser 0 0 group 0 0 effective 0 0\n/);
     assert.deepEqual(await described(cooper, ours), await described(root, theirs));
   });

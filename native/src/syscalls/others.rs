@@ -44,6 +44,28 @@ pub fn read_memory(pid: u32, address: u64, into: &mut [u8]) -> io::Result<usize>
     Ok(read as usize)
 }
 
+/// The process at the other end of a socket, as our pid namespace has it.
+pub fn peer_of(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    // Not by rustix: to it there is no process 0, which is what others than AF_UNIX and other namespaces give.
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most one `ucred`, and how long it is.
+    let got = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    check(got.into())?;
+    match u32::try_from(peer.pid) {
+        Ok(process) if process > 0 => Ok(process),
+        _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+    }
+}
+
 /// What `stat` gives for an open place, as a program gets it.
 pub struct Status {
     pub bytes: Vec<u8>,

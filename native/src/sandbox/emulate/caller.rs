@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, fstat, openat, statat, statx};
 use rustix::io::Errno;
-use rustix::process::{chroot, fchdir};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, chroot, fchdir, pidfd_getfd, pidfd_open};
 
 use super::credentials::FileName;
 use crate::syscalls::others;
@@ -89,6 +89,15 @@ impl<'a> Caller<'a> {
             Err(Errno::NOENT) => Err(Errno::BADF),
             other => other,
         }
+    }
+
+    /// One of its descriptors as one of ours: what cannot be opened by name, a socket for one.
+    pub fn duplicate(&self, number: i32) -> Result<OwnedFd, Errno> {
+        let process = self.status("Tgid:")?.trim().parse().ok().and_then(Pid::from_raw);
+        let process = pidfd_open(process.ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
+        // It is there still, so its number was not another's when it was opened.
+        self.status("Tgid:")?;
+        pidfd_getfd(process, number, PidfdGetfdFlags::empty())
     }
 
     /// Runs `work` as this process resolves paths: in its root, with the directory that a path begins at.
@@ -184,6 +193,12 @@ impl<'a> Caller<'a> {
         let numbers = self.status("NSpid:")?;
         let last = numbers.split_whitespace().last();
         last.and_then(|number| number.parse().ok()).ok_or(Errno::IO)
+    }
+
+    /// Names its pid namespace.
+    pub fn pid_namespace(&self) -> Result<FileName, Errno> {
+        let stat = statat(&self.directory, "ns/pid", AtFlags::empty())?;
+        Ok((stat.st_dev, stat.st_ino))
     }
 
     /// A line of `/proc/<pid>/status`.

@@ -54,6 +54,7 @@ pub enum Call {
     SetLimit,
     /// Of any process, both at once.
     Limit,
+    SocketOption,
 }
 
 /// A limit that no kernel since 2.4 looks at. Here it says whose credentials a process has (known.rs), so that programs see and set another.
@@ -75,6 +76,7 @@ impl Call {
             Self::OpenAt => When::Has(2, MAKES),
             Self::GetLimit | Self::SetLimit => When::Is(0, &[RLIMIT_LOCKS]),
             Self::Limit => When::Is(1, &[RLIMIT_LOCKS]),
+            Self::SocketOption => When::Is(2, &[libc::SO_PEERCRED as u32]),
             _ => When::Always,
         }
     }
@@ -102,7 +104,7 @@ use Which::{Effective, Real};
 use Whose::{Group, User};
 
 /// By their names on all architectures; those with 16-bit ids (32-bit architectures have them besides) are nobody's any more.
-const CALLS: [(&str, Call); 41] = [
+const CALLS: [(&str, Call); 42] = [
     ("chown", Call::Chown { follow: true }),
     ("lchown", Call::Chown { follow: false }),
     ("fchown", Call::DescriptorChown),
@@ -145,6 +147,7 @@ const CALLS: [(&str, Call); 41] = [
     ("ugetrlimit", Call::GetLimit),
     ("setrlimit", Call::SetLimit),
     ("prlimit64", Call::Limit),
+    ("getsockopt", Call::SocketOption),
 ];
 
 /// Calls by architecture (`AUDIT_ARCH_…`) and number.
@@ -198,6 +201,8 @@ mod tests {
             ("mkdir", X86_64, 83, Some(Call::Directory)),
             ("prctl", X86_64, 157, Some(Call::Control)),
             ("capset", I386, 185, Some(Call::SetCapabilities)),
+            ("getsockopt", X86_64, 55, Some(Call::SocketOption)),
+            ("getsockopt", I386, 365, Some(Call::SocketOption)),
             ("stat of 32 bits", I386, 106, None),
         ] {
             assert_eq!(table.get(&(architecture, number)).copied(), want, "{name}");

@@ -16,6 +16,7 @@ use crate::syscalls::others::Status;
 
 use super::caller::{Caller, Outside};
 use super::credentials::Credentials;
+use super::errno;
 use super::ids::KEEP;
 
 /// Symlinks, sockets and the like that a step may give to somebody; more are root's.
@@ -116,7 +117,7 @@ impl Files {
             None => Status::plain(file.as_fd()),
             Some(mask) => Status::extended(file.as_fd(), mask),
         };
-        let mut status = status.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let mut status = status.map_err(errno)?;
         status.set_owner(owner);
         if let Some((block, numbers)) = device {
             status.set_device(if block { libc::S_IFBLK } else { libc::S_IFCHR }, numbers);

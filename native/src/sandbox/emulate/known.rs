@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::calls::RLIMIT_LOCKS;
 use super::credentials::Credentials;
+use super::errno;
 use crate::syscalls::others;
 
 /// The first number; below it is what was there before.
@@ -66,10 +67,6 @@ impl Known {
 pub fn is_taken(thread: u32) -> Result<bool, Errno> {
     let (place, _) = others::limit_of(thread, RLIMIT_LOCKS).map_err(errno)?;
     Ok(place >= FIRST && place != u64::MAX)
-}
-
-fn errno(error: std::io::Error) -> Errno {
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Listener {
     notifications: OwnedFd,
     table: Table,
     pub(super) files: Files,
-    known: Known,
+    pub(super) known: Known,
     pub(super) bounding: CapabilitySet,
 }
 
@@ -58,6 +58,7 @@ impl Listener {
                 return Ok(self.look(notification, call));
             }
             Call::GetLimit | Call::SetLimit | Call::Limit => return self.limit(notification, call),
+            Call::SocketOption => return Ok(self.peer(notification)),
             _ => {}
         }
         let who = self.credentials_of(notification)?;

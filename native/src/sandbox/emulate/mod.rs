@@ -15,6 +15,7 @@ mod ids;
 mod known;
 mod listener;
 mod make;
+mod peer;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -163,4 +164,8 @@ fn is_readable(notifications: BorrowedFd<'_>) -> Result<bool, Errno> {
             Err(error) => return Err(error),
         }
     }
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
