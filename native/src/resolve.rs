@@ -6,6 +6,9 @@ use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
 use rustix::path::Arg;
 
+/// Symlinks in one path, as the kernel follows them.
+pub const MOST_LINKS: u32 = 40;
+
 /// Who moves names all the time may be faster once or twice; never this often.
 const TRIES: u32 = 10_000;
 

@@ -8,7 +8,7 @@ use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::error::{Doing, Error};
 use crate::owner;
-use crate::resolve::openat2;
+use crate::resolve::{MOST_LINKS, openat2};
 use crate::snapshots::clone::times;
 
 use super::root::PROC_MAGIC;
@@ -17,9 +17,6 @@ use super::user::User;
 
 const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
-
-/// As the kernel follows in one path.
-const MOST_LINKS: u32 = 40;
 
 /// The root of the container, after pivot_root: nothing else of the machine can be reached from it.
 pub struct Root {

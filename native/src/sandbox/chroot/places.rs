@@ -13,13 +13,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
-use crate::resolve::openat2;
+use crate::resolve::{MOST_LINKS, openat2};
 use crate::session::{DIRECTORY, Session};
 use crate::snapshots::clone::set_times;
 use crate::store::make_directory;
-
-/// As the kernel follows in one path.
-const MOST_LINKS: u32 = 40;
 
 pub struct Places<'a> {
     session: &'a Session,

@@ -2,13 +2,15 @@
 //! and handed over; everything else the kernel makes.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat};
+use rustix::fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, readlinkat, symlinkat};
 use rustix::io::Errno;
 use rustix::process::umask;
 use rustix::thread::CapabilitySet;
 
 use crate::owner::Owner;
+use crate::resolve::MOST_LINKS;
 use crate::syscalls::notification::{Answer as Reply, Notification};
 
 use super::caller::Caller;
@@ -88,10 +90,13 @@ impl Listener {
         let Some(making) = Making::of(call, notification.arguments) else {
             return Ok(Reply::Error(libc::ENOSYS));
         };
-        if let What::Node { mode, device } = making.what
-            && is_device(mode)
-        {
-            return self.make_device(notification, who, &making, (mode, device));
+        match making.what {
+            What::Node { mode, device } if is_device(mode) => {
+                return self.make_device(notification, who, &making, (mode, device));
+            }
+            // It makes nothing, whatever else is asked for.
+            What::File { flags, .. } if flags.contains(OFlags::PATH) => return Ok(Reply::Continue),
+            _ => {}
         }
         let mut reply = Reply::Continue;
         let done = self.with_caller(notification, |listener, caller| {
@@ -144,15 +149,7 @@ impl Listener {
             _ => None,
         };
         let made = caller.within(making.directory, path, |start| match making.what {
-            What::File { flags, mode } => {
-                let new = if flags.contains(OFlags::TMPFILE) {
-                    OFlags::empty()
-                } else {
-                    OFlags::EXCL
-                };
-                let flags = flags | new | OFlags::CLOEXEC | OFlags::NOCTTY;
-                openat(start, path, flags, Mode::from_raw_mode(mode))
-            }
+            What::File { flags, mode } => make_file(start, path, flags, Mode::from_raw_mode(mode)),
             What::Directory { mode } => {
                 mkdirat(start, path, Mode::from_raw_mode(mode))?;
                 openat(start, path, place, Mode::empty())
@@ -194,6 +191,30 @@ impl Listener {
             listener.files.make_device(caller, making.directory, &path, node, owner)
         })
     }
+}
+
+/// Also where a symlink leads to what is not there yet.
+fn make_file(start: BorrowedFd<'_>, path: &CStr, asked: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let flags = asked | OFlags::CLOEXEC | OFlags::NOCTTY;
+    if asked.contains(OFlags::TMPFILE) {
+        return openat(start, path, flags, mode);
+    }
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match openat(start, &path, flags | OFlags::EXCL, mode) {
+            Err(Errno::EXIST) if !asked.intersects(OFlags::EXCL | OFlags::NOFOLLOW) => {}
+            made => return made,
+        }
+        let link = readlinkat(start, &path, Vec::new())?;
+        path = match path.to_bytes().iter().rposition(|byte| *byte == b'/') {
+            Some(slash) if !link.to_bytes().starts_with(b"/") => {
+                let whole = [&path.to_bytes()[..=slash], link.to_bytes()].concat();
+                CString::new(whole).map_err(|_| Errno::INVAL)?
+            }
+            _ => link,
+        };
+    }
+    Err(Errno::LOOP)
 }
 
 fn is_device(mode: u32) -> bool {
