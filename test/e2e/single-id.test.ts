@@ -124,6 +124,15 @@ describe('one id', { concurrency: false, skip: (await whyNotRootless()) ?? false
       assert.deepEqual([uid, gid], [5, 6]);
     });
   }
+
+  for (const [limit, message] of [
+    ['nofile=1', /^LIMIT_UNAVAILABLE: the limit "nofile" leaves no descriptor/],
+    ['locks=5', /^LIMIT_UNAVAILABLE: the limit "locks" cannot be 5 where ids are emulated/],
+  ] as const) {
+    test(`the limit ${limit} is refused`, async () => {
+      assert.match(messageOf(await attempt(cooper, busybox, 'true', { args: ['--ulimit', limit] })), message);
+    });
+  }
 });
 
 /** Entries of all layers, without their times. */

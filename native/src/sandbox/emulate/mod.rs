@@ -26,7 +26,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Resource, Signal, getrlimit, set_parent_process_death_signal};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType, capabilities, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,10 @@ pub fn hand_over(
     mounts: &OwnedFd,
     bounding: Option<CapabilitySet>,
 ) -> Result<(), Error> {
+    if let Some(most) = getrlimit(Resource::Locks).maximum {
+        let message = format!("the limit \"locks\" cannot be {most} where ids are emulated");
+        return Err(Error::user("LIMIT_UNAVAILABLE", message).hint("leave it out: Linux does not look at it"));
+    }
     let own = capabilities(None).doing(|| "read our capabilities")?.permitted;
     let listener = notify::load(calls::table().into_iter().map(|(trap, call)| (trap, call.when())))?;
     let beginning = Beginning {
