@@ -1,5 +1,6 @@
 import { BuildError } from '../diagnostics/build-error.ts';
-import type { CacheMountSpec, ExecSpec, MountSpec, Spec } from '../graph/spec.ts';
+import type { ErrorCode } from '../diagnostics/codes.ts';
+import type { CacheMountSpec, ExecSpec, MountSpec, SecretMountSpec, Spec, SshMountSpec } from '../graph/spec.ts';
 import type { Vertex } from '../graph/vertex.ts';
 import type { SandboxMount } from '../worker/protocol.ts';
 import type { Worker } from '../worker/worker.ts';
@@ -20,20 +21,26 @@ export const givenMounts = (
     if (mount.type !== 'secret' && mount.type !== 'ssh') return true;
     if (mount.type === 'secret' ? secrets.has(mount.id) : agents.has(mount.id)) return true;
     if (!mount.required) return false;
-    throw mount.type === 'secret' ? missingSecret(vertex, mount.id) : missingAgent(vertex, mount.id);
+    const { code, message, hint } = missing(mount);
+    throw new BuildError(code, message, { range: vertex.origin, hint });
   });
 
-const missingSecret = ({ origin: range }: Vertex<Spec>, id: string): BuildError =>
-  new BuildError('SECRET_MISSING', `the secret "${id}" was not given`, {
-    range,
-    hint: `give it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`,
-  });
+/** What a RUN that failed went without: the optional secrets and agents that nobody gave. Undefined where there are none. */
+export function absenceHint({ mounts }: ExecSpec, given: readonly MountSpec[]): string | undefined {
+  const absent = mounts.flatMap((mount) =>
+    (mount.type === 'secret' || mount.type === 'ssh') && !given.includes(mount) ? [missing(mount)] : [],
+  );
+  return absent.map(({ message, hint }) => `${message}: ${hint}`).join('; ') || undefined;
+}
 
-const missingAgent = ({ origin: range }: Vertex<Spec>, id: string): BuildError =>
-  new BuildError('SSH_MISSING', `no agent "${id}" was given`, {
-    range,
-    hint: id === 'default' ? 'give yours with --ssh default' : `give one with --ssh ${id}=SOCKET, or a key with --ssh ${id}=KEYFILE`,
-  });
+function missing({ type, id }: SecretMountSpec | SshMountSpec): { code: ErrorCode; message: string; hint: string } {
+  if (type === 'secret') {
+    const hint = `give it with --secret id=${id},src=FILE or --secret id=${id},env=NAME`;
+    return { code: 'SECRET_MISSING', message: `the secret "${id}" was not given`, hint };
+  }
+  const hint = id === 'default' ? 'give yours with --ssh default' : `give one with --ssh ${id}=SOCKET, or a key with --ssh ${id}=KEYFILE`;
+  return { code: 'SSH_MISSING', message: `no agent "${id}" was given`, hint };
+}
 
 /** Which secrets the program finds in its environment, by the name of the variable. */
 export const secretEnvOf = (mounts: readonly MountSpec[]): Record<string, string> =>

@@ -7,7 +7,7 @@ import { relayTo } from './agents.ts';
 import { contentOf } from './content.ts';
 import type { ExecuteContext } from './context.ts';
 import { giveDevices } from './exec-devices.ts';
-import { absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
+import { absenceHint, absentSecretEnv, givenMounts, sandboxMounts, secretEnvOf } from './exec-mounts.ts';
 import {
   allPacked,
   asFilesystem,
@@ -161,8 +161,10 @@ async function execute(
     },
   );
   log.end();
-  if (result.exitCode !== 0 || !result.snapshot) throw runError(vertex, spec, { result, tail: log.tail, limits: context.resources.limits });
-  if (result.oom) context.onWarning(`${stepOf(vertex)} ended well, but ${memoryOf(result, context.resources.limits)}`.trimStart());
+  const { limits } = context.resources;
+  if (result.exitCode !== 0 || !result.snapshot)
+    throw runError(vertex, spec, { result, tail: log.tail, limits, absence: absenceHint(spec, mounts) });
+  if (result.oom) context.onWarning(`${stepOf(vertex)} ended well, but ${memoryOf(result, limits)}`.trimStart());
   return { ...result, snapshot: result.snapshot };
 }
 

@@ -7,23 +7,23 @@ import type { SandboxLimits, SandboxResult } from '../worker/protocol.ts';
 /** The longest piece of a command that a message shows, in characters. */
 const mostShown = 200;
 
+interface RunEnd {
+  readonly result: SandboxResult;
+  readonly tail: readonly string[];
+  readonly limits: SandboxLimits | undefined;
+  /** What it went without, for the hint. */
+  readonly absence: string | undefined;
+}
+
 /** A RUN that failed: how it ended, and the end of what it said. */
-export function runError(
-  vertex: Vertex<Spec>,
-  { argv }: ExecSpec,
-  {
-    result,
-    tail,
-    limits,
-  }: { readonly result: SandboxResult; readonly tail: readonly string[]; readonly limits: SandboxLimits | undefined },
-): BuildError {
+export function runError(vertex: Vertex<Spec>, { argv }: ExecSpec, { result, tail, limits, absence }: RunEnd): BuildError {
   const command = argv.at(-1) ?? '';
   const shown = command.length > mostShown ? `${command.slice(0, mostShown)}…` : command;
   const how = result.oom ? `ran out of memory (${endOf(result)}): ${memoryOf(result, limits)}` : endedBy(result);
   return new BuildError(result.oom ? 'OUT_OF_MEMORY' : 'RUN_FAILED', `${stepOf(vertex)} "${shown}" ${how}`.trimStart(), {
     range: vertex.origin,
     notes: tail,
-    hint: result.oom ? memoryHint(limits) : hintOf(result),
+    hint: result.oom ? memoryHint(limits) : (hintOf(result) ?? absence),
   });
 }
 

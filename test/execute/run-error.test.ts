@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BuildError } from '../../src/diagnostics/build-error.ts';
+import { absenceHint } from '../../src/execute/exec-mounts.ts';
 import { isFailureOfRun, runError } from '../../src/execute/run-error.ts';
 import type { ExecSpec, Spec } from '../../src/graph/spec.ts';
 import type { Vertex } from '../../src/graph/vertex.ts';
@@ -27,7 +28,7 @@ const cases: { name: string; result: Partial<SandboxResult>; code: string; messa
 
 for (const { name, result, code, message, hint } of cases) {
   test(`a RUN that ends by ${name} is a failure of it`, () => {
-    const error = runError(vertex, spec, { result: { ...ended, ...result }, tail: ['last words'], limits: undefined });
+    const error = runError(vertex, spec, { result: { ...ended, ...result }, tail: ['last words'], limits: undefined, absence: undefined });
     assert.equal(error.code, code);
     assert.match(error.message, message);
     if (hint) assert.match(error.hint ?? '', hint);
@@ -38,4 +39,18 @@ for (const { name, result, code, message, hint } of cases) {
 
 test('an export that fails is no failure of a RUN', () => {
   assert.equal(isFailureOfRun(new BuildError('EXPORT_FAILED', 'the disk is full')), false);
+});
+
+test('a RUN that failed without secrets and agents that nobody gave says so, unless there is more to say', () => {
+  const secret = { type: 'secret', id: 'token', env: 'TOKEN', required: false, uid: 0, gid: 0, mode: 0o400 } as const;
+  const agent = { type: 'ssh', id: 'default', target: '/agent', required: false, uid: 0, gid: 0, mode: 0o600 } as const;
+  const mounts = { ...spec, mounts: [secret, agent] };
+  assert.equal(absenceHint(mounts, mounts.mounts), undefined);
+  const absence = absenceHint(mounts, [agent]);
+  assert.equal(absence, 'the secret "token" was not given: give it with --secret id=token,src=FILE or --secret id=token,env=NAME');
+  assert.match(absenceHint(mounts, []) ?? '', /NAME; no agent "default" was given: give yours with --ssh default$/);
+  const hintOf = (exitCode: number) =>
+    runError(vertex, spec, { result: { ...ended, exitCode }, tail: [], limits: undefined, absence }).hint;
+  assert.equal(hintOf(1), absence);
+  assert.match(hintOf(127) ?? '', /not found in the image/);
 });
