@@ -29,5 +29,12 @@ async function readProfile(path: string): Promise<string> {
     throw bad(`cannot be read: ${error.message}`, error);
   });
   if (!bytes) throw bad(`has more than ${mostBytes} bytes`);
-  return bytes.toString('utf8');
+  const text = bytes.toString('utf8');
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    // All else is the worker's to say, at the first RUN. The parser's own message quotes the file, which may be any.
+    throw bad('is not JSON', error);
+  }
+  return text;
 }

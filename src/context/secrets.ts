@@ -31,7 +31,7 @@ async function readSecretFile(id: string, file: string): Promise<Buffer | undefi
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new BuildError('SECRET_MISSING', `the file "${file}" of the secret "${id}" cannot be read: ${reason}`, {
-      hint: 'check "src" of --secret',
+      hint: `write --secret id=${id},src=FILE, or --secret id=${id},env=NAME for a variable`,
       cause: error,
     });
   }

@@ -20,7 +20,10 @@ export function grantDevices(
     const alias = aliases.get(name);
     const found = registry.find(alias ?? name);
     if (found.length === 0 && required) throw registry.missing(alias ?? name);
-    if (found.length === 0) warn(`this machine has no device "${name}", and the RUN that asks for it goes without`);
+    if (found.length === 0) {
+      const { message, hint } = registry.missing(name);
+      warn(`${message}, and the RUN that asks for it goes without: ${hint}`);
+    }
     const forbidden = found.find((each) => !all && alias === undefined && !named.has(each) && !registry.isAllowed(each));
     if (forbidden !== undefined) {
       throw new BuildError('NOT_ALLOWED', `RUN asks for the device "${forbidden}", which was not allowed`, {

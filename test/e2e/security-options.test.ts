@@ -83,6 +83,7 @@ for (const mode of modes) {
       for (const [name, text, want] of [
         ['nonsense.json', '{"defaultAction":"ALLOW"}', /unknown action "ALLOW"/],
         ['empty.json', '{}', /has no "defaultAction"/],
+        ['text.json', 'unconfined', /text\.json" is not JSON/],
         ['long.json', ' '.repeat(1 << 21), /more than 1048576 bytes/],
       ] as const) {
         await writeFile(join(cooper.directory, name), text);
