@@ -4,10 +4,9 @@
 use std::ops::RangeInclusive;
 
 use ring::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
 
 use super::pack::finish;
-use crate::digest::{Descriptor, DiffID, Digest};
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::index::entry::Entry;
 use crate::protocol::{PackedLayer, StableName};
@@ -17,17 +16,6 @@ use crate::session::Session;
 const TICK_NS: i128 = 10_000_000;
 
 const VERSION: &[u8] = b"cooper-stable-1";
-
-/// `layers-by-name/<hex>`: the layer that has the name. Any text that is none of this reads as missing.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    #[serde(rename = "diffID")]
-    diff_id: DiffID,
-    size: u64,
-    entries: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blob: Option<Descriptor>,
-}
 
 /// The name of a packed layer: the step's own fields, its parent, and all metadata and bytes, but for mtimes within the run. Times that
 /// the step set itself (by tar, dpkg, `touch -d`) lie outside of it and count.
@@ -47,45 +35,19 @@ pub fn name(stable: &StableName, entries: &[Entry]) -> Result<Digest, Error> {
     Ok(Digest::from_bytes(&finish(context)))
 }
 
-/// The older layer of this name.
+/// The older layer of this name. Any text that is none of a layer reads as missing.
 pub fn find(session: &Session, name: &Digest) -> Result<Option<PackedLayer>, Error> {
     let bytes = session.read_file(&place(name))?;
-    let record: Option<Record> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    Ok(record.map(
-        |Record {
-             diff_id,
-             size,
-             entries,
-             blob,
-         }| PackedLayer {
-            diff_id,
-            size,
-            entries,
-            blob,
-        },
-    ))
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Gives the name to a layer. The first one that got it keeps it until it is no longer complete.
 pub fn save(session: &Session, name: &Digest, layer: &PackedLayer) -> Result<(), Error> {
-    let PackedLayer {
-        diff_id,
-        size,
-        entries,
-        blob,
-    } = layer.clone();
-    let record = serde_json::to_vec(&Record {
-        diff_id,
-        size,
-        entries,
-        blob,
-    });
-    session.write_file(
-        &place(name),
-        &record.map_err(|error| Error::internal(error.to_string()))?,
-    )
+    let record = serde_json::to_vec(layer).map_err(|error| Error::internal(error.to_string()))?;
+    session.write_file(&place(name), &record)
 }
 
+/// The file of the layer that has the name.
 fn place(name: &Digest) -> String {
     format!("layers-by-name/{}", name.hex())
 }
