@@ -140,21 +140,13 @@ fn subordinate_ids() -> DoctorCheck {
 
 fn user_namespaces() -> DoctorCheck {
     const NAME: &str = "user namespaces";
-    let setting = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    if setting("/proc/sys/user/max_user_namespaces").is_none_or(|most| most == "0") {
+    if fs::read_to_string("/proc/sys/user/max_user_namespaces").map_or(true, |most| most.trim() == "0") {
         let hint = Some("set sysctl user.max_user_namespaces for rootless builds");
         return check(NAME, CheckState::Missing, "the kernel allows none", hint);
     }
-    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").is_some_and(|value| value == "1") {
-        let hint = Some(
-            "an AppArmor profile with \"userns,\" for the worker, or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        );
-        return check(
-            NAME,
-            CheckState::Degraded,
-            "AppArmor restricts them to programs with a profile",
-            hint,
-        );
+    if userns::is_restricted_by_apparmor() {
+        let detail = "AppArmor restricts them to programs with a profile";
+        return check(NAME, CheckState::Degraded, detail, Some(userns::APPARMOR_HINT));
     }
     let detail = if userns::is_initial() {
         "allowed"

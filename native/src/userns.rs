@@ -222,18 +222,17 @@ fn hear(from_child: &mut File) -> std::io::Result<()> {
     }
 }
 
+/// What helps where AppArmor restricts user namespaces.
+pub const APPARMOR_HINT: &str =
+    "an AppArmor profile with \"userns,\" for the worker, or the sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+
 /// With what this machine is known to forbid.
 pub fn explain(what: &str, error: std::io::Error) -> Refusal {
-    let setting = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let refusal = Refusal::of(format!("{what} ({error})"));
     match error.raw_os_error() {
         Some(libc::ENOSPC | libc::EUSERS) => refusal.hint("raise the sysctl user.max_user_namespaces"),
-        Some(libc::EPERM | libc::EACCES) if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") => {
-            refusal.hint(
-                "an AppArmor profile with \"userns,\" for the worker, or the sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-            )
-        }
-        Some(libc::EPERM) if setting("/proc/sys/kernel/unprivileged_userns_clone", "0") => {
+        Some(libc::EPERM | libc::EACCES) if is_restricted_by_apparmor() => refusal.hint(APPARMOR_HINT),
+        Some(libc::EPERM) if is_set("/proc/sys/kernel/unprivileged_userns_clone", "0") => {
             refusal.hint("the sysctl kernel.unprivileged_userns_clone=1")
         }
         Some(libc::EPERM) if status("Seccomp") == Some("2".to_owned()) => refusal.hint(
@@ -242,6 +241,15 @@ pub fn explain(what: &str, error: std::io::Error) -> Refusal {
         Some(libc::EPERM) if geteuid().is_root() => refusal.hint("run it privileged, or with CAP_SYS_ADMIN"),
         _ => refusal,
     }
+}
+
+/// Whether only programs with a profile have rights in a user namespace.
+pub fn is_restricted_by_apparmor() -> bool {
+    is_set("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
+}
+
+fn is_set(setting: &str, value: &str) -> bool {
+    fs::read_to_string(setting).is_ok_and(|text| text.trim() == value)
 }
 
 /// A field of our own status.
