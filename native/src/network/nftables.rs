@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
 use super::message::{self, ACK, CREATE, DUMP, EXCLUSIVE, Message, attribute};
-use super::rule::Rule;
+use super::rule::{ELEMENT, Rule, VALUE};
 
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
@@ -44,9 +44,7 @@ const SET_NUMBER: u16 = 10;
 const ELEMENTS_TABLE: u16 = 1;
 const ELEMENTS_SET: u16 = 2;
 const ELEMENTS: u16 = 3;
-const ELEMENT: u16 = 1;
 const ELEMENT_KEY: u16 = 1;
-const VALUE: u16 = 1;
 
 /// Whose packets a table sees. Source: netfilter.h.
 #[derive(Clone, Copy, PartialEq, Eq)]

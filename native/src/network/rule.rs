@@ -2,10 +2,11 @@
 
 use super::message::{Message, attribute};
 
-const ELEMENT: u16 = 1;
+/// An element of a list, and a value as such.
+pub const ELEMENT: u16 = 1;
+pub const VALUE: u16 = 1;
 const NAME: u16 = 1;
 const DATA: u16 = 2;
-const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
 const CODE: u16 = 1;
 const DROP: u32 = 0;
