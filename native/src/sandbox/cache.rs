@@ -2,10 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags, fchmod, flock, openat, renameat_with};
+use rustix::fs::{Mode, RenameFlags, fchmod, openat, renameat_with};
 use rustix::io::Errno;
 
 use crate::caches::facts::{self, Facts};
+use crate::caches::list;
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::lock::lock_file;
@@ -27,12 +28,9 @@ pub fn open(
     let name = facts::name(mount.id.as_deref().unwrap_or(&mount.target), mount.variant.as_deref());
     let (name, held) = match mount.sharing.unwrap_or(Sharing::Shared) {
         // Held shared, so that a locked one waits for us too.
-        Sharing::Shared => {
-            let held = lock_file(session, &format!("mount-{name}"), false, &request.cancel)?;
-            (name, held)
-        }
-        Sharing::Locked => {
-            let held = lock_file(session, &format!("mount-{name}"), true, &request.cancel)?;
+        sharing @ (Sharing::Shared | Sharing::Locked) => {
+            let alone = sharing == Sharing::Locked;
+            let held = lock_file(session, &list::lock_name(&name), alone, &request.cancel)?;
             (name, held)
         }
         Sharing::Private => private(session, &name)?,
@@ -82,18 +80,8 @@ fn private(session: &Session, name: &str) -> Result<(String, OwnedFd), Error> {
         } else {
             format!("{name}-{number}")
         };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock = openat(
-            session.store.root(),
-            format!("locks/mount-{numbered}"),
-            flags,
-            Mode::RUSR | Mode::WUSR,
-        )
-        .doing(|| "open the lock of a cache mount")?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok((numbered, lock)),
-            Err(Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(error).doing(|| "lock a cache mount"),
+        if let Some(held) = list::try_alone(session, &numbered)? {
+            return Ok((numbered, held));
         }
     }
     Err(Error::user(
