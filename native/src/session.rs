@@ -26,14 +26,9 @@ use crate::sandbox::idmap::Idmap;
 use crate::secret::Secrets;
 use crate::snapshots::flatten::Blocks;
 use crate::snapshots::root::Roots;
+pub use crate::store::DIRECTORY;
 use crate::store::{Store, make_directory};
 use crate::tree::flat::Trees;
-
-/// For reading a directory by descriptor, never through a symlink.
-pub const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NOFOLLOW);
 
 /// Layers that are kept open: chains up to the length from which they are mounted in blocks.
 const MOST_OPENED: usize = 256;

@@ -31,7 +31,8 @@ const FOLDERS: [&str; 16] = [
 ];
 /// What was moved away, to be deleted in the background.
 pub const TRASH: &str = "trash";
-const DIRECTORY: OFlags = OFlags::RDONLY
+/// For reading a directory by descriptor, never through a symlink.
+pub const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW);

@@ -5,19 +5,16 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fremovexattr, fstat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, fremovexattr, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::clone::set_times;
 use crate::error::{Doing, Error};
 use crate::layer::marks;
+use crate::session::DIRECTORY;
 
 /// What it puts into an opaque directory besides the mark that it reads.
 const OWN_FILES: [&[u8]; 2] = [b".wh..opq", b".wh..wh..opq"];
-const FLAGS: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
 
 /// `lowers` are the layers below, the lowest first.
 pub fn clean(snapshot: &OwnedFd, lowers: Vec<OwnedFd>) -> Result<(), Error> {
@@ -48,7 +45,7 @@ fn clean_directory(directory: &OwnedFd, lowers: &[OwnedFd]) -> Result<(), Errno>
 }
 
 fn clean_member(directory: &OwnedFd, name: &[u8], lowers: &[OwnedFd]) -> Result<(), Errno> {
-    let member = match openat(directory, OsStr::from_bytes(name), FLAGS, Mode::empty()) {
+    let member = match openat(directory, OsStr::from_bytes(name), DIRECTORY, Mode::empty()) {
         Ok(member) => member,
         Err(Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(()),
         Err(error) => return Err(error),
@@ -80,7 +77,7 @@ fn below(lowers: &[OwnedFd], name: &[u8]) -> Result<Option<Vec<OwnedFd>>, Errno>
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             break;
         }
-        let directory = openat(lower, OsStr::from_bytes(name), FLAGS, Mode::empty())?;
+        let directory = openat(lower, OsStr::from_bytes(name), DIRECTORY, Mode::empty())?;
         let is_opaque = marks::is_opaque(&directory)?;
         all.push(directory);
         if is_opaque {
