@@ -7,16 +7,27 @@ use super::path;
 #[derive(Debug, Default)]
 pub struct LayerIndex {
     entries: Vec<Entry>,
-    /// For each entry: the place after the last entry below it.
-    ends: Vec<u32>,
+    /// Of each entry.
+    places: Vec<Place>,
+}
+
+/// Where an entry stands among the others.
+#[derive(Debug)]
+struct Place {
+    /// The place after the last entry below it.
+    end: u32,
+    /// The place of its directory; the root's is its own.
+    parent: u32,
+    /// Whether what lower layers have below it is hidden: here, or by a directory above it.
+    hides: bool,
 }
 
 impl LayerIndex {
     /// Sorts, drops earlier entries of the same path, adds missing parents.
     pub fn new(mut entries: Vec<Entry>) -> Self {
         if is_whole(&entries) {
-            let ends = ends(&entries);
-            return Self { entries, ends };
+            let places = places(&entries);
+            return Self { entries, places };
         }
         entries.sort_by(|a, b| path::compare(&a.path, &b.path));
         let mut whole: Vec<Entry> = Vec::with_capacity(entries.len() + 1);
@@ -32,8 +43,8 @@ impl LayerIndex {
             }
             whole.push(entry);
         }
-        let ends = ends(&whole);
-        Self { entries: whole, ends }
+        let places = places(&whole);
+        Self { entries: whole, places }
     }
 
     pub fn entries(&self) -> &[Entry] {
@@ -42,6 +53,24 @@ impl LayerIndex {
 
     pub fn find(&self, wanted: &[u8]) -> Option<&Entry> {
         self.place(wanted).map(|at| &self.entries[at])
+    }
+
+    /// The entry of a path or else of the nearest directory above it, and whether what lower layers have below that is hidden.
+    /// `None` where there is not even a root. One search, however deep the path is.
+    pub fn nearest(&self, wanted: &[u8]) -> Option<(&Entry, bool)> {
+        let at = match self.search(wanted) {
+            Ok(at) => at,
+            // What comes before it in a walk is that directory, or is below it.
+            Err(after) => self.directory_above(after.checked_sub(1)?, wanted),
+        };
+        Some((&self.entries[at], self.places[at].hides))
+    }
+
+    fn directory_above(&self, mut at: usize, wanted: &[u8]) -> usize {
+        while !path::is_below(wanted, &self.entries[at].path) {
+            at = self.places[at].parent as usize;
+        }
+        at
     }
 
     /// The entry that has the content of a path: for a hard link that of the file it names.
@@ -57,21 +86,25 @@ impl LayerIndex {
     /// Entries directly in a directory, in order of their names.
     pub fn children(&self, directory: &[u8]) -> impl Iterator<Item = &Entry> {
         let place = self.place(directory);
-        let end = place.map_or(0, |at| self.ends[at] as usize);
+        let end = place.map_or(0, |at| self.places[at].end as usize);
         let mut next = place.map_or(0, |at| at + 1);
         std::iter::from_fn(move || {
             let at = next;
             (at < end).then(|| {
-                next = self.ends[at] as usize;
+                next = self.places[at].end as usize;
                 &self.entries[at]
             })
         })
     }
 
     fn place(&self, wanted: &[u8]) -> Option<usize> {
+        self.search(wanted).ok()
+    }
+
+    /// Its place, or that at which it would stand.
+    fn search(&self, wanted: &[u8]) -> Result<usize, usize> {
         self.entries
             .binary_search_by(|entry| path::compare(&entry.path, wanted))
-            .ok()
     }
 }
 
@@ -102,20 +135,26 @@ fn add_parents(entries: &mut Vec<Entry>, child: &[u8]) {
     }
 }
 
-fn ends(entries: &[Entry]) -> Vec<u32> {
-    let mut ends = vec![entries.len() as u32; entries.len()];
+fn places(entries: &[Entry]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::with_capacity(entries.len());
     let mut open: Vec<usize> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
         while let Some(&last) = open.last() {
             if path::is_below(&entry.path, &entries[last].path) {
                 break;
             }
-            ends[last] = at as u32;
+            places[last].end = at as u32;
             open.pop();
         }
+        let above = open.last().copied();
+        places.push(Place {
+            end: entries.len() as u32,
+            parent: above.unwrap_or(at) as u32,
+            hides: entry.opaque || !entry.meta.is_dir() || above.is_some_and(|above| places[above].hides),
+        });
         open.push(at);
     }
-    ends
+    places
 }
 
 #[cfg(test)]

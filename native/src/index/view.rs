@@ -113,22 +113,11 @@ fn found<'a>(index: &'a LayerIndex, entry: &'a Entry, layer: usize) -> Found<'a>
 }
 
 fn says<'a>(index: &'a LayerIndex, wanted: &[u8]) -> Says<'a> {
-    let mut hides = index.find(b"").is_some_and(|root| root.opaque);
-    for above in path::ancestors(wanted) {
-        match index.find(above) {
-            None => return if hides { Says::Gone } else { Says::Nothing },
-            Some(entry) if !entry.meta.is_dir() => return Says::Gone,
-            Some(entry) => hides |= entry.opaque,
-        }
-    }
-    match index.find(wanted) {
-        None if hides => Says::Gone,
-        None => Says::Nothing,
-        Some(entry) if entry.meta.kind == Kind::Whiteout => Says::Gone,
-        Some(entry) => Says::Here {
-            entry,
-            hides: hides || entry.opaque,
-        },
+    match index.nearest(wanted) {
+        Some((entry, _)) if entry.path == wanted && entry.meta.kind == Kind::Whiteout => Says::Gone,
+        Some((entry, hides)) if entry.path == wanted => Says::Here { entry, hides },
+        Some((_, true)) => Says::Gone,
+        Some((_, false)) | None => Says::Nothing,
     }
 }
 
@@ -219,6 +208,63 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// As it is told one directory after the other: the definition, which takes a search for each.
+    fn told(index: &LayerIndex, wanted: &[u8]) -> (Option<bool>, bool) {
+        let mut hides = index.find(b"").is_some_and(|root| root.opaque);
+        for above in path::ancestors(wanted) {
+            match index.find(above) {
+                None => return (None, hides),
+                Some(entry) if !entry.meta.is_dir() => return (None, true),
+                Some(entry) => hides |= entry.opaque,
+            }
+        }
+        match index.find(wanted) {
+            None => (None, hides),
+            Some(entry) if entry.meta.kind == Kind::Whiteout => (None, true),
+            Some(entry) if entry.meta.is_dir() => (Some(true), hides || entry.opaque),
+            Some(_) => (Some(false), true),
+        }
+    }
+
+    #[test]
+    fn a_layer_says_of_each_path_what_its_directories_say() {
+        const PATHS: [&str; 5] = ["a", "a/b", "a/b/c", "a-", "b"];
+        const ASKED: [&str; 12] = [
+            "", "a", "a/b", "a/b/c", "a/b/c/d", "a/a", "a/b-", "a/c", "a-", "a-/x", "b/x/y", "z",
+        ];
+        let mut layers = 0;
+        for number in 0..2 * 5usize.pow(5) {
+            let kinds = (0..5).map(|place| number / 2 / 5usize.pow(place) % 5);
+            let made = |(path, kind): (&&str, usize)| match kind {
+                0 => None,
+                1 => Some(entry(path, Kind::Directory, 0o755)),
+                2 => Some(opaque(path)),
+                3 => Some(entry(path, Kind::File, 0o644)),
+                _ => Some(entry(path, Kind::Whiteout, 0)),
+            };
+            let root = (number % 2 == 0).then(|| opaque(""));
+            let entries: Vec<Entry> = PATHS.iter().zip(kinds).filter_map(made).chain(root).collect();
+            let stands = |child: &Entry| {
+                let is_in = |above: &Entry| path::is_below(&child.path, &above.path) && !above.meta.is_dir();
+                !entries.iter().any(is_in)
+            };
+            if !entries.iter().all(stands) {
+                continue;
+            }
+            layers += 1;
+            let index = LayerIndex::new(entries);
+            for asked in ASKED {
+                let said = match says(&index, asked.as_bytes()) {
+                    Says::Nothing => (None, false),
+                    Says::Gone => (None, true),
+                    Says::Here { entry, hides } => (Some(entry.meta.is_dir()), hides),
+                };
+                assert_eq!(said, told(&index, asked.as_bytes()), "{asked:?} of {index:?}");
+            }
+        }
+        assert!(layers > 1000, "{layers}");
     }
 
     #[test]
