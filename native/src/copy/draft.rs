@@ -74,16 +74,16 @@ impl Draft {
 
     /// What stands at a path; symlinks are not followed.
     pub fn stat(&self, at: &[u8]) -> Option<&Meta> {
-        if let Some(made) = self.made.get(&Key(at.to_vec())) {
-            return Some(made.link_id.and_then(|id| self.changed.get(&id)).unwrap_or(&made.meta));
+        let key = Key(at.to_vec());
+        match self.made.range(..=&key).next_back() {
+            Some((found, made)) if *found == key => {
+                Some(made.link_id.and_then(|id| self.changed.get(&id)).unwrap_or(&made.meta))
+            }
+            // A file of ours in place of a directory covers what the parent has in that. As nothing of ours stands in it, it comes right before
+            // all that would.
+            Some((Key(above), made)) if !made.meta.is_dir() && path::is_below(at, above) => None,
+            _ => self.parent.lookup(at).map(|found| &found.target.meta),
         }
-        // A file of ours in place of a directory covers what the parent has in that. What we have stands in directories that we have, so
-        // the first that is missing ends the search.
-        let above = path::ancestors(at).map_while(|above| self.made.get(&Key(above.to_vec())));
-        if above.last().is_some_and(|made| !made.meta.is_dir()) {
-            return None;
-        }
-        self.parent.lookup(at).map(|found| &found.target.meta)
     }
 
     /// Follows symlinks in what the new filesystem shows.

@@ -308,6 +308,20 @@ fn replacing_takes_what_is_below_and_nothing_else() {
     assert_eq!(paths, ["a", "a-b", "ab", "ab/c", "b"]);
 }
 
+/// A file in place of a directory of the parent hides what is in that, and nothing beside it.
+#[test]
+fn what_a_new_file_covers_is_gone() {
+    let rows = ["a", "d", "d/s", "d/s/x", "d-", "e"].map(|path| (path, Directory, 0o700, ""));
+    let mut draft = Draft::new(view(&rows));
+    draft
+        .replace(b"d", Meta::new(File, 0o644), Content::None, None)
+        .unwrap();
+    let shown = |path: &&str| draft.stat(path.as_bytes()).is_some();
+    let asked = ["a", "d", "d/s", "d/s/x", "d/n", "d-", "d-/n", "e"];
+    let found: Vec<&str> = asked.into_iter().filter(shown).collect();
+    assert_eq!(found, ["a", "d", "d-", "e"]);
+}
+
 #[test]
 fn names_of_one_file_change_together() {
     let mut draft = Draft::new(view(&[]));
