@@ -83,6 +83,10 @@ impl Archive<'_> {
         }
         let parent = self.resolve_parent(draft, directory, parent)?;
         let at = path::join(&parent, name);
+        // Each symlink to a deep directory makes a deeper one possible.
+        if at.len() > path::MAX_PATH {
+            return Err(self.failed("it has too long a path"));
+        }
         if header.meta.kind == Kind::Hardlink {
             return self.add_link(draft, directory, &at, &header);
         }

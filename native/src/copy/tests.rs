@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::archive::Archive;
 use super::chmod::Chmod;
 use super::draft::{Draft, NewParents};
 use super::place::{Attributes, Destination, place};
@@ -12,6 +13,7 @@ use crate::index::layer::LayerIndex;
 use crate::index::path;
 use crate::index::view::{Layer, View};
 use crate::layer::content::Content;
+use crate::layer::tar_write::{Style, put_headers};
 use crate::tree::select::{Patterns, select};
 use crate::tree::source::Tree;
 
@@ -320,6 +322,38 @@ fn what_a_new_file_covers_is_gone() {
     let asked = ["a", "d", "d/s", "d/s/x", "d/n", "d-", "d-/n", "e"];
     let found: Vec<&str> = asked.into_iter().filter(shown).collect();
     assert_eq!(found, ["a", "d", "d-", "e"]);
+}
+
+/// Behind a symlink to a deep directory a short name is a path that is too long for any.
+#[test]
+fn paths_behind_symlinks_have_a_limit() {
+    let deep = ["d"; 1500].join("/");
+    let mut tar = Vec::new();
+    for (at, kind, link) in [
+        (deep.clone(), Directory, ""),
+        ("l".to_owned(), Symlink, deep.as_str()),
+        (format!("l/{}", &deep[..900]), Directory, ""),
+        (format!("l/{deep}"), Directory, ""),
+    ] {
+        let mut entry = Entry::new(at.into_bytes(), Meta::new(kind, 0o755));
+        entry.meta.link = link.as_bytes().to_vec();
+        put_headers(&mut tar, &entry, Style::Layer);
+    }
+    tar.resize(tar.len() + 1024, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let size = tar.len() as u64;
+    let archive = Archive {
+        name: b"a.tar",
+        content: &Content::Bytes(tar.into()),
+        size,
+        number: 0,
+        spool: folder.path().join("spool"),
+        below: &|_| Err(Error::internal("not read")),
+    };
+    let mut draft = Draft::new(view(&[]));
+    let unpacked = archive.unpack(&mut draft, b"", &Attributes::default());
+    assert!(unpacked.unwrap_err().to_string().ends_with("it has too long a path"));
+    assert_eq!(draft.weight().entries, 1500 + 1 + 450);
 }
 
 #[test]
