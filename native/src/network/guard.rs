@@ -113,13 +113,34 @@ mod tests {
         assert_eq!(of_link(station).to_string(), "fe80::fc:ff:fe00:1");
     }
 
-    #[test]
-    fn keys_are_as_long_as_their_sets_say() {
-        let identity = Identity {
+    fn identity() -> Identity {
+        Identity {
             port: "c1".to_owned(),
             station: [2; 6],
             addresses: vec![IpAddr::from([10, 0, 2, 15]), IpAddr::from(of_link([2; 6]))],
-        };
+        }
+    }
+
+    #[test]
+    fn what_failed_once_does_not_fail_the_next() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        let changed = super::super::namespace::with_new(|_| {
+            let guard = Guard::make("out").unwrap();
+            Ok((
+                guard.remove(&identity()),
+                guard.add(&identity()),
+                guard.remove(&identity()),
+            ))
+        });
+        let (_, changed) = changed.unwrap();
+        assert_eq!(changed, (Err(rustix::io::Errno::NOENT), Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn keys_are_as_long_as_their_sets_say() {
+        let identity = identity();
         let lengths: Vec<_> = identity.keys().iter().map(|(set, key)| (*set, key.len())).collect();
         assert_eq!(lengths, [(ADDRESSES, 20), (ADDRESSES6, 32), (STATIONS, 24)]);
     }

@@ -191,7 +191,7 @@ impl Table {
         send(&self.socket, &message.finish(), SendFlags::empty())?;
         let mut sum = 0;
         loop {
-            let answer = receive(&self.socket)?;
+            let answer = receive(&self.socket, RecvFlags::empty())?;
             for message in message::messages(&answer) {
                 match message::kind_of(message).0 {
                     message::DONE => return Ok(sum),
@@ -212,29 +212,35 @@ fn header(family: u8, subsystem: u16) -> [u8; 4] {
     [family, 0, high, low]
 }
 
-/// Waits for the answer to the last message, or the first error. Number 0 is the batch as a whole.
+/// The answer to the last message, or the first error. Number 0 is the batch as a whole. The kernel has answered when it has taken the batch;
+/// an error of each of its messages may be there, and none is left for the next batch.
 fn verdict(socket: &OwnedFd, last: u32) -> rustix::io::Result<()> {
+    let mut verdict = None;
     loop {
-        let answer = receive(socket)?;
+        let answer = match receive(socket, RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN) => return verdict.unwrap_or(Err(Errno::IO)),
+            answer => answer?,
+        };
         for message in message::messages(&answer) {
             let (kind, number) = message::kind_of(message);
             if kind != message::ERROR {
                 continue;
             }
-            match message::error_of(message) {
+            let said = match message::error_of(message) {
                 // The table belongs to another socket.
-                Some(Errno::PERM) if number == 1 => return Err(Errno::EXIST),
-                Some(error) => return Err(error),
-                None if number == last => return Ok(()),
-                None => {}
-            }
+                Some(Errno::PERM) if number == 1 => Err(Errno::EXIST),
+                Some(error) => Err(error),
+                None if number == last => Ok(()),
+                None => continue,
+            };
+            verdict.get_or_insert(said);
         }
     }
 }
 
-fn receive(socket: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+fn receive(socket: &OwnedFd, flags: RecvFlags) -> rustix::io::Result<Vec<u8>> {
     let mut answer = vec![0; 32 * 1024];
-    let (length, _) = recv(socket, &mut answer[..], RecvFlags::empty())?;
+    let (length, _) = recv(socket, &mut answer[..], flags)?;
     answer.truncate(length);
     Ok(answer)
 }
