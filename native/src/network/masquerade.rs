@@ -2,7 +2,6 @@
 //! machine's address, one of IPv4 and, where the machine forwards that too, one of IPv6. Nothing of it needs a clean-up: the interface ends
 //! with our namespace, the tables with our sockets.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::sleep;
@@ -13,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::{Doing, Error};
 
 use super::layout::{self, Layout, PREFIX, PREFIX6, Prefix6};
-use super::namespace;
+use super::namespace::{self, setting};
 use super::netlink::Netlink;
 use super::nftables::{Chain, Family, Hook, Table};
 use super::rule::{Compare, DESTINATION4, DESTINATION6, Place, Rule, SOURCE4, SOURCE6};
@@ -182,11 +181,6 @@ fn conditions(netlink: &Netlink, with_ipv6: bool) -> Result<u32, Error> {
         shortest = shortest.min(netlink.mtu(&interface)?.ok_or_else(missing)?);
     }
     Ok(shortest)
-}
-
-fn setting(name: &str) -> String {
-    let value = fs::read_to_string(format!("/proc/sys/net/{name}")).unwrap_or_default();
-    value.trim().to_owned()
 }
 
 /// Why not, to follow "not by nftables: ".

@@ -6,8 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-
 use crate::error::{Doing, Error};
 
 use super::layout::{Layout, PREFIX};
@@ -29,7 +27,7 @@ pub fn serve(layout: &Layout, uplink: &OwnedFd, bridge: u32) -> Result<Option<Re
     let address = SocketAddr::from((layout.resolver(), PORT));
     let server = resolver::behind(layout)?;
     let sockets = namespace::within(uplink.as_fd(), || {
-        if !namespace::forwards_nothing() {
+        if namespace::setting("ipv4/ip_forward") != "0" {
             return Err(Error::user(
                 "PRIVILEGE_MISSING",
                 "the uplink would pass packets from one container to another",
@@ -47,13 +45,7 @@ pub fn serve(layout: &Layout, uplink: &OwnedFd, bridge: u32) -> Result<Option<Re
     });
     let (datagrams, listener) = sockets?;
     let Some(server) = server else { return Ok(None) };
-    let machine = openat(
-        CWD,
-        "/proc/thread-self/ns/net",
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    );
-    let machine = Arc::new(machine.doing(|| "open the machine's network")?);
+    let machine = Arc::new(namespace::own()?);
     let target = || Target {
         address: server,
         namespace: Arc::clone(&machine),

@@ -19,12 +19,16 @@ use super::netlink::{LOOPBACK, Netlink};
 pub fn with_new<T: Send>(work: impl FnOnce(&Netlink) -> Result<T, Error> + Send) -> Result<(OwnedFd, T), Error> {
     on_a_thread(|| {
         syscalls::unshare(UnshareFlags::NEWNET).doing(|| "make a network namespace")?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let namespace =
-            openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty()).doing(|| "open a network namespace")?;
+        let namespace = own()?;
         let netlink = Netlink::open()?;
         Ok((namespace, work(&netlink)?))
     })
+}
+
+/// The one that this thread is in.
+pub fn own() -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty()).doing(|| "open a network namespace")
 }
 
 /// The same in a container's network namespace with its settings, which belongs to the user namespace of containers where they have one.
@@ -109,10 +113,10 @@ pub fn set(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
-/// Whether this thread's network namespace passes on no packet of IPv4.
-pub fn forwards_nothing() -> bool {
-    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward");
-    setting.is_ok_and(|value| value.trim() == "0")
+/// What a setting of this thread's network namespace is; nothing where the kernel does not have it.
+pub fn setting(name: &str) -> String {
+    let value = std::fs::read_to_string(format!("/proc/sys/net/{name}")).unwrap_or_default();
+    value.trim().to_owned()
 }
 
 fn write_to(directory: BorrowedFd<'_>, path: &str, value: &str) -> rustix::io::Result<()> {

@@ -259,8 +259,6 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::Ipv4Addr;
 
-    use rustix::fs::{CWD, Mode, OFlags, openat};
-
     use super::*;
 
     /// Relays with so many places, to a server that sends a byte to each that connects.
@@ -269,11 +267,10 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let own = openat(CWD, "/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).unwrap();
         let mut relays = Relays::with_room(most).unwrap();
         let target = Target {
             address: server.local_addr().unwrap(),
-            namespace: Arc::new(own),
+            namespace: Arc::new(namespace::own().unwrap()),
             patience: PAUSE,
         };
         relays.connections(listener, target).unwrap();
