@@ -126,8 +126,27 @@ pub fn show(path: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+
+    use rustix::fs::{Mode, mkdirat};
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::session::DIRECTORY;
+
+    /// A directory with directories in each other as a program makes them that changes into each: no path leads to the last ones.
+    pub fn too_deep() -> (TempDir, OwnedFd) {
+        let folder = tempfile::tempdir().unwrap();
+        let top = OwnedFd::from(File::open(folder.path()).unwrap());
+        let (name, mut at) = ("d".repeat(MAX_NAME), top.try_clone().unwrap());
+        for _ in 0..=MAX_PATH / MAX_NAME {
+            mkdirat(&at, &name, Mode::RWXU).unwrap();
+            at = rustix::fs::openat(&at, &name, DIRECTORY, Mode::empty()).unwrap();
+        }
+        (folder, top)
+    }
 
     #[test]
     fn what_is_below_a_directory_follows_it() {
