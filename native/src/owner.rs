@@ -99,8 +99,14 @@ pub fn give(file: impl AsFd, owner: Owner, beside: bool) -> Result<(), Errno> {
 }
 
 /// Marks what a step has made as its user's, before another one's can be told from it no more.
-pub fn mark_new(directory: &OwnedFd, maker: Owner) -> Result<(), Error> {
+pub fn mark_new(snapshot: &OwnedFd, maker: Owner) -> Result<(), Error> {
+    mark_below(snapshot, b"", maker)
+}
+
+fn mark_below(directory: &OwnedFd, at: &[u8], maker: Owner) -> Result<(), Error> {
     for name in names(directory).doing(|| "list a directory of a snapshot")? {
+        let here = path::join(at, &name);
+        path::check_length(&here)?;
         let doing = || format!("note the owner of \"{}\" of a snapshot", path::show(&name));
         let stat = statat(directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
         let flags = match FileType::from_raw_mode(stat.st_mode) {
@@ -113,7 +119,7 @@ pub fn mark_new(directory: &OwnedFd, maker: Owner) -> Result<(), Error> {
             write(&file, maker).doing(doing)?;
         }
         if flags.contains(OFlags::DIRECTORY) {
-            mark_new(&file, maker)?;
+            mark_below(&file, &here, maker)?;
         }
     }
     Ok(())
@@ -136,6 +142,13 @@ pub fn parse_device(value: &[u8]) -> Option<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::path::tests::too_deep;
+
+    #[test]
+    fn directories_deeper_than_a_path_leads_are_refused() {
+        let (_folder, top) = too_deep();
+        assert_eq!(mark_new(&top, (0, 0)).unwrap_err().code(), "UNSUPPORTED");
+    }
 
     #[test]
     fn owners_and_devices_are_read_or_left() {
