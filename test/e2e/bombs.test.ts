@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,6 +89,12 @@ const bombs: readonly Bomb[] = [
   },
 ];
 
+/** What xz makes of one byte, but with a window of 4 GiB in the header of its block, and the check that goes with that. */
+const wideXz = Buffer.from(
+  'fd377a585a0000016922de360200210128000000e6a011b301000078000000008316dc8c00011501a96334609042990d010000000001595a',
+  'hex',
+);
+
 async function gzipped(pieces: Pieces): Promise<Buffer> {
   const gzip = createGzip({ level: 1 });
   const chunks = gzip.toArray();
@@ -130,22 +136,40 @@ for (const mode of modes) {
       return { message: `${code}: ${message}`, peak: [...peaks.values()].reduce((sum, each) => sum + each, 0) / 1024 };
     }
 
+    /** As a layer, and as a context: two readers. */
+    async function refusals(blob: Buffer): Promise<string[]> {
+      assert.ok(blob.length < 8 * mib, `${blob.length}`);
+      const image = await forge([{ blob, diffID: digestOf(Buffer.from('anything')) }]);
+      const own = `bomb${registry.images.size}`;
+      registry.images.set(own, image);
+      const layer = await cooper.context('layer', { Dockerfile: `FROM ${registry.host}/${own}:1\nCOPY Dockerfile /\n` });
+      const messages: string[] = [];
+      for (const { message, peak } of [await watched([layer]), await watched(['-'], blob)]) {
+        assert.ok(peak > 20 && peak < most, `${message}: ${Math.round(peak)} MiB`);
+        messages.push(message);
+      }
+      return messages;
+    }
+
     for (const { name, pieces, refused } of bombs) {
       test(name, async () => {
-        const blob = await gzipped(pieces());
-        assert.ok(blob.length < 8 * mib, `${blob.length}`);
-        const image = await forge([{ blob, diffID: digestOf(Buffer.from('anything')) }]);
-        const own = `bomb${registry.images.size}`;
-        registry.images.set(own, image);
-        const layer = await cooper.context('layer', { Dockerfile: `FROM ${registry.host}/${own}:1\nCOPY Dockerfile /\n` });
-        // As a layer, and as a context: two readers.
-        for (const { message, peak } of [await watched([layer]), await watched(['-'], blob)]) {
+        for (const message of await refusals(await gzipped(pieces()))) {
           assert.match(message, /^(IMAGE_INVALID|CONTEXT_INVALID): /);
           assert.match(message, refused);
-          assert.ok(peak > 20 && peak < most, `${message}: ${Math.round(peak)} MiB`);
         }
       });
     }
+
+    test('xz with a window of 4 GiB', async () => {
+      const [asLayer, asContext] = await refusals(wideXz);
+      const reason = 'the archive asks for a window of more than 128 MiB to be unpacked';
+      assert.equal(asLayer, `UNSUPPORTED: ${reason}`);
+      assert.equal(asContext, `CONTEXT_INVALID: the archive of the build context cannot be unpacked: ${reason}`);
+      // It is not copied as a file either.
+      const added = await cooper.context('added', { Dockerfile: 'FROM scratch\nADD wide.tar.xz /\n' });
+      await writeFile(join(added, 'wide.tar.xz'), wideXz);
+      assert.equal((await watched([added])).message, `COPY_FAILED: "wide.tar.xz" cannot be unpacked: ${reason}`);
+    });
   });
 }
 

@@ -32,13 +32,14 @@ pub struct Archive<'a> {
 }
 
 impl Archive<'_> {
-    /// Whether it is one: a tar, plain or compressed, with at least one entry.
+    /// Whether it is one: a tar, plain or compressed, with at least one entry. What might be one and is refused is not copied as a file.
     pub fn is_archive(&self) -> Result<bool, Error> {
         let opened = self.content.open()?;
-        Ok(matches!(
-            self.entries(&opened).and_then(|mut tar| tar.next()),
-            Ok(Some(_))
-        ))
+        match self.entries(&opened).and_then(|mut tar| tar.next()) {
+            Ok(first) => Ok(first.is_some()),
+            Err(error) if error.code() == "UNSUPPORTED" => Err(self.failed(&error.to_string())),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Puts all entries below a directory of the draft, which is the root for them: no link of the archive leads out of it.

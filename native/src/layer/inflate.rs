@@ -8,6 +8,7 @@ use std::thread::ScopedJoinHandle;
 use ring::digest::{Context, SHA256};
 
 use super::pack::finish;
+use super::xz::Windows;
 use crate::error::{Doing, Error};
 use crate::index::entry::Sum;
 
@@ -95,7 +96,7 @@ pub fn decoder<'r>(mut input: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r
     } else if magic.starts_with(b"BZh") {
         Box::new(bzip2::bufread::MultiBzDecoder::new(input))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
-        Box::new(lzma_rust2::XzReader::new(input, true))
+        Box::new(lzma_rust2::XzReader::new(Windows::new(input), true))
     } else {
         Box::new(input)
     })

@@ -24,6 +24,7 @@ pub mod unpack;
 pub mod unpack_all;
 pub mod upper;
 pub mod write;
+mod xz;
 
 #[cfg(test)]
 mod tests;

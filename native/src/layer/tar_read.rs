@@ -2,7 +2,7 @@
 //! allocated for it, and where headers contradict each other the answer is that of Go's archive/tar, which most registries' images are
 //! made and checked with: GNU over PAX over ustar. `layer/tests/desync.rs` compares them.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::pax::Pax;
 use super::sparse::{PaxSparse, SparseMap, Step, old_map, read_map};
@@ -402,6 +402,10 @@ fn failed(error: std::io::Error) -> Error {
             doing: "read an archive".to_owned(),
             source: error,
         },
+        // As xz.rs says: there is nothing wrong with it.
+        None if error.kind() == ErrorKind::OutOfMemory => {
+            Error::user("UNSUPPORTED", format!("the archive {error}")).hint("pack it with a smaller one")
+        }
         None => invalid(&format!("is damaged: {error}")),
     }
 }

@@ -6,6 +6,7 @@ mod extract;
 mod leak;
 mod pack;
 mod tar_read;
+mod xz;
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
