@@ -1,8 +1,8 @@
 //! Owners and devices that the kernel would refuse, kept in attributes of the files (owner.rs), and in a list for what can have none.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{
@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::owner::{self, DEVICE, Device, OWNER, Owner};
+use crate::resolve::MOST_LINKS;
 use crate::syscalls::others::Status;
 
 use super::caller::{Caller, Outside};
@@ -103,7 +104,15 @@ impl Files {
             return caller.descriptor(number);
         }
         let flags = if follow { PLACE } else { PLACE | OFlags::NOFOLLOW };
-        caller.within(directory, &path, |start| openat(start, &path, flags, Mode::empty()))
+        let mut own = None;
+        let found = caller.within(directory, &path, |start| {
+            let found = openat(start, &path, flags, Mode::empty());
+            if follow && matches!(found, Err(Errno::NOENT)) {
+                own = descriptor_behind(start, &path);
+            }
+            found
+        });
+        own.map_or(found, |number| caller.descriptor(number))
     }
 
     /// What `stat` has to say of it; `None` where the kernel says the same.
@@ -314,6 +323,18 @@ fn mount_of(file: &OwnedFd) -> Result<u64, Errno> {
     statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).map(|stat| stat.stx_mnt_id)
 }
 
+/// Where a symlink leads, as a path that begins where its own does.
+pub fn behind_link(start: BorrowedFd<'_>, path: &CStr) -> Result<CString, Errno> {
+    let link = readlinkat(start, path, Vec::new())?;
+    match path.to_bytes().iter().rposition(|byte| *byte == b'/') {
+        Some(slash) if !link.to_bytes().starts_with(b"/") => {
+            let whole = [&path.to_bytes()[..=slash], link.to_bytes()].concat();
+            CString::new(whole).map_err(|_| Errno::INVAL)
+        }
+        _ => Ok(link),
+    }
+}
+
 /// Names by which a process means one of its own descriptors.
 fn descriptor_of(path: &[u8]) -> Option<i32> {
     match path {
@@ -327,4 +348,17 @@ fn descriptor_of(path: &[u8]) -> Option<i32> {
             std::str::from_utf8(number).ok()?.parse().ok()
         }
     }
+}
+
+/// The same behind symlinks: logs that lead to /dev/stdout.
+fn descriptor_behind(start: BorrowedFd<'_>, path: &CStr) -> Option<i32> {
+    let mut path = behind_link(start, path).ok()?;
+    for _ in 1..MOST_LINKS {
+        let number = descriptor_of(path.to_bytes());
+        if number.is_some() {
+            return number;
+        }
+        path = behind_link(start, &path).ok()?;
+    }
+    None
 }

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, readlinkat, symlinkat};
+use rustix::fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::process::umask;
 use rustix::thread::CapabilitySet;
@@ -16,6 +16,7 @@ use crate::syscalls::notification::{Answer as Reply, Notification};
 use super::caller::Caller;
 use super::calls::Call;
 use super::credentials::Credentials;
+use super::files::behind_link;
 use super::listener::Listener;
 
 #[derive(Debug, Clone, Copy)]
@@ -205,14 +206,7 @@ fn make_file(start: BorrowedFd<'_>, path: &CStr, asked: OFlags, mode: Mode) -> R
             Err(Errno::EXIST) if !asked.intersects(OFlags::EXCL | OFlags::NOFOLLOW) => {}
             made => return made,
         }
-        let link = readlinkat(start, &path, Vec::new())?;
-        path = match path.to_bytes().iter().rposition(|byte| *byte == b'/') {
-            Some(slash) if !link.to_bytes().starts_with(b"/") => {
-                let whole = [&path.to_bytes()[..=slash], link.to_bytes()].concat();
-                CString::new(whole).map_err(|_| Errno::INVAL)?
-            }
-            _ => link,
-        };
+        path = behind_link(start, &path)?;
     }
     Err(Errno::LOOP)
 }
