@@ -95,6 +95,9 @@ const wideXz = Buffer.from(
   'hex',
 );
 
+/** The header of a frame with a window of 2 GiB. */
+const wideZstd = Buffer.from('28b52ffd00a8010000', 'hex');
+
 async function gzipped(pieces: Pieces): Promise<Buffer> {
   const gzip = createGzip({ level: 1 });
   const chunks = gzip.toArray();
@@ -160,16 +163,21 @@ for (const mode of modes) {
       });
     }
 
-    test('xz with a window of 4 GiB', async () => {
-      const [asLayer, asContext] = await refusals(wideXz);
-      const reason = 'the archive asks for a window of more than 128 MiB to be unpacked';
-      assert.equal(asLayer, `UNSUPPORTED: ${reason}`);
-      assert.equal(asContext, `CONTEXT_INVALID: the archive of the build context cannot be unpacked: ${reason}`);
-      // It is not copied as a file either.
-      const added = await cooper.context('added', { Dockerfile: 'FROM scratch\nADD wide.tar.xz /\n' });
-      await writeFile(join(added, 'wide.tar.xz'), wideXz);
-      assert.equal((await watched([added])).message, `COPY_FAILED: "wide.tar.xz" cannot be unpacked: ${reason}`);
-    });
+    for (const [kind, blob] of [
+      ['xz', wideXz],
+      ['zstd', wideZstd],
+    ] as const) {
+      test(`${kind} with a window of gigabytes`, async () => {
+        const [asLayer, asContext] = await refusals(blob);
+        const reason = 'asks for a window of more than 128 MiB to be unpacked';
+        assert.equal(asLayer, `IMAGE_INVALID: the archive ${reason}`);
+        assert.equal(asContext, `CONTEXT_INVALID: the archive of the build context cannot be unpacked: it ${reason}`);
+        // It is not copied as a file either.
+        const added = await cooper.context('added', { Dockerfile: 'FROM scratch\nADD wide.tar /\n' });
+        await writeFile(join(added, 'wide.tar'), blob);
+        assert.equal((await watched([added])).message, `COPY_FAILED: "wide.tar" cannot be unpacked: it ${reason}`);
+      });
+    }
   });
 }
 

@@ -32,13 +32,15 @@ pub struct Archive<'a> {
 }
 
 impl Archive<'_> {
-    /// Whether it is one: a tar, plain or compressed, with at least one entry. What might be one and is refused is not copied as a file.
+    /// Whether it is one: a tar, plain or compressed, with at least one entry. One with too long a window is not copied as a file.
     pub fn is_archive(&self) -> Result<bool, Error> {
         let opened = self.content.open()?;
-        match self.entries(&opened).and_then(|mut tar| tar.next()) {
-            Ok(first) => Ok(first.is_some()),
-            Err(error) if error.code() == "UNSUPPORTED" => Err(self.failed(&error.to_string())),
-            Err(_) => Ok(false),
+        if let Ok(first) = self.entries(&opened).and_then(|mut tar| tar.next()) {
+            return Ok(first.is_some());
+        }
+        match self.plain(&opened).and_then(|mut plain| plain.read(&mut [0])) {
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(self.failed(&format!("it {error}"))),
+            _ => Ok(false),
         }
     }
 
@@ -167,14 +169,17 @@ impl Archive<'_> {
     }
 
     fn entries<'o>(&self, opened: &'o Opened<'_>) -> Result<TarReader<Box<dyn Read + 'o>>, Error> {
+        let plain = self.plain(opened).map_err(|error| self.failed(&error.to_string()))?;
+        Ok(TarReader::of_any_archive(Box::new(Limited::new(plain, self.size))))
+    }
+
+    fn plain<'o>(&self, opened: &'o Opened<'_>) -> io::Result<Box<dyn Read + 'o>> {
         let reader = ContentReader {
             opened,
             at: 0,
             size: self.size,
         };
-        let plain = decoder(BufReader::with_capacity(256 * 1024, reader));
-        let plain = plain.map_err(|error| self.failed(&error.to_string()))?;
-        Ok(TarReader::of_any_archive(Box::new(Limited::new(plain, self.size))))
+        decoder(BufReader::with_capacity(256 * 1024, reader))
     }
 
     fn failed(&self, why: &str) -> Error {

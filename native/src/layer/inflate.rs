@@ -18,8 +18,11 @@ const MAX_RATIO: u64 = 256;
 /// Plain bytes on their way between the threads, in chunks of this many bytes.
 const CHUNK: usize = 512 * 1024;
 const CHUNKS: usize = 4;
-/// The longest window that a zstd frame may ask for: 2^27 bytes, as zstd's own command line allows.
-const MAX_WINDOW_LOG: u32 = 27;
+/// The longest window that a zstd frame or a block of xz may ask for: 2^27 bytes, as zstd's own command line allows. xz's presets have at most
+/// half of it.
+pub const MAX_WINDOW_LOG: u32 = 27;
+/// What zstd calls that. Source: zstd_errors.h, ZSTD_error_frameParameter_windowTooLarge.
+const ZSTD_WINDOW_TOO_LARGE: usize = 16;
 
 /// What the compressed side was, once it has been read to its end.
 pub struct Compressed {
@@ -92,7 +95,7 @@ pub fn decoder<'r>(mut input: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || is_skippable_frame(magic) {
         let mut decoder = zstd::Decoder::with_buffer(input)?;
         decoder.window_log_max(MAX_WINDOW_LOG)?;
-        Box::new(decoder)
+        Box::new(Zstd(decoder))
     } else if magic.starts_with(b"BZh") {
         Box::new(bzip2::bufread::MultiBzDecoder::new(input))
     } else if magic.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
@@ -100,6 +103,24 @@ pub fn decoder<'r>(mut input: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r
     } else {
         Box::new(input)
     })
+}
+
+/// There is nothing wrong with such an archive: by its kind this error is told from others.
+pub fn too_wide() -> io::Error {
+    let message = "asks for a window of more than 128 MiB to be unpacked";
+    io::Error::new(io::ErrorKind::OutOfMemory, message)
+}
+
+/// Says so of a window that zstd refuses: it has only words for it.
+struct Zstd<R>(R);
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let words = zstd::zstd_safe::get_error_name(ZSTD_WINDOW_TOO_LARGE.wrapping_neg());
+        self.0
+            .read(buffer)
+            .map_err(|error| if error.to_string() == words { too_wide() } else { error })
+    }
 }
 
 /// zstd files may begin with a frame that holds no data.
@@ -188,6 +209,15 @@ impl Read for Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zstd_with_too_long_a_window_is_told_from_a_damaged_one() {
+        for (window, kind) in [(0xa8, io::ErrorKind::OutOfMemory), (0x10, io::ErrorKind::Other)] {
+            let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, window, 7, 0, 0];
+            let read = decoder(&frame[..]).unwrap().read_to_end(&mut Vec::new());
+            assert_eq!(read.unwrap_err().kind(), kind, "{window}");
+        }
+    }
 
     #[test]
     fn what_grows_beyond_measure_is_stopped() {

@@ -402,10 +402,7 @@ fn failed(error: std::io::Error) -> Error {
             doing: "read an archive".to_owned(),
             source: error,
         },
-        // As xz.rs says: there is nothing wrong with it.
-        None if error.kind() == ErrorKind::OutOfMemory => {
-            Error::user("UNSUPPORTED", format!("the archive {error}")).hint("pack it with a smaller one")
-        }
+        None if error.kind() == ErrorKind::OutOfMemory => invalid(&error.to_string()),
         None => invalid(&format!("is damaged: {error}")),
     }
 }

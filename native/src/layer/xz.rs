@@ -4,8 +4,8 @@
 use std::io::{self, Read};
 use std::mem;
 
-/// The longest window that a block may ask for, in bytes. xz's own presets have at most half of it.
-const MAX_WINDOW: u64 = 1 << 27;
+use super::inflate::{MAX_WINDOW_LOG, too_wide};
+
 /// Number of the filter that has one.
 const LZMA2: u64 = 0x21;
 /// Bytes of a block's check, by its kind.
@@ -165,9 +165,8 @@ fn check_window(header: &[u8]) -> io::Result<()> {
             window += window_of(*properties.first().ok_or_else(damaged)?);
         }
     }
-    if window > MAX_WINDOW {
-        let message = "asks for a window of more than 128 MiB to be unpacked";
-        return Err(io::Error::new(io::ErrorKind::OutOfMemory, message));
+    if window > 1 << MAX_WINDOW_LOG {
+        return Err(too_wide());
     }
     Ok(())
 }
