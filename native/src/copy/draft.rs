@@ -182,8 +182,21 @@ impl Draft {
     pub fn replace(&mut self, at: &[u8], meta: Meta, content: Content, link_id: Option<LinkID>) -> Result<(), Error> {
         if !meta.is_dir() {
             self.remove_below(at);
+        } else if self.covers_directory(at) {
+            let message = format!(
+                "the archive has a file and then a directory for \"/{}\"",
+                path::show(at)
+            );
+            return Err(Error::user("COPY_FAILED", message)
+                .hint("the directory that is there already would come back: remove it in an earlier step"));
         }
         self.place(at, meta, content, link_id)
+    }
+
+    /// Whether something that is no directory was put in the place of one.
+    fn covers_directory(&self, at: &[u8]) -> bool {
+        let file = self.made.get(&Key(at.to_vec())).is_some_and(|made| !made.meta.is_dir());
+        file && self.parent.lookup(at).is_some_and(|found| found.target.meta.is_dir())
     }
 
     /// In the order of a walk it is one run. Nothing else is looked at: an archive may have millions of entries.

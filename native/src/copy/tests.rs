@@ -322,6 +322,11 @@ fn what_a_new_file_covers_is_gone() {
     let asked = ["a", "d", "d/s", "d/s/x", "d/n", "d-", "d-/n", "e"];
     let found: Vec<&str> = asked.into_iter().filter(shown).collect();
     assert_eq!(found, ["a", "d", "d-", "e"]);
+    let mut put = |path: &str, kind| draft.replace(path.as_bytes(), Meta::new(kind, 0o755), Content::None, None);
+    assert!(put("d", Directory).is_err(), "what was there would come back");
+    put("new", File).unwrap();
+    put("new", Directory).unwrap();
+    put("e", Directory).unwrap();
 }
 
 /// Behind a symlink to a deep directory a short name is a path that is too long for any.
