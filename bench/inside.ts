@@ -52,8 +52,8 @@ const sysbench = (title: string, ...argv: string[]): Work => ({
 
 const memory = (operation: string): Work =>
   sysbench(
-    `memory, ${operation} 4 GiB in blocks of 1 MiB (sysbench)`,
-    ...['memory', '--memory-block-size=1M', '--memory-total-size=4G', `--memory-oper=${operation}`],
+    `memory, ${operation} 16 GiB in blocks of 1 MiB (sysbench)`,
+    ...['memory', '--memory-block-size=1M', '--memory-total-size=16G', `--memory-oper=${operation}`],
   );
 
 const processor: readonly Work[] = [

@@ -10,7 +10,7 @@ export function comparisonTable(comparisons: readonly Comparison[]): string {
     return measured.map(({ name, samplesMs }, index) => {
       const { medianMs, lowMs, highMs, leastMs } = summarize(samplesMs);
       const head = index === 0 ? [title, unit] : ['', ''];
-      const figures = [ms(medianMs), `${ms(lowMs)}–${ms(highMs)}`, ms(leastMs), `${samplesMs.length}`, `${(medianMs / ours).toFixed(1)}×`];
+      const figures = [ms(medianMs), `${ms(lowMs)}–${ms(highMs)}`, ms(leastMs), `${samplesMs.length}`, times(medianMs / ours)];
       return [...head, name, ...figures];
     });
   });
@@ -35,6 +35,9 @@ export function machine(directory: string): string {
 
 /** How many programs wanted a processor, over the last minute. */
 export const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
+
+/** Where they are close to each other, hundredths count. */
+const times = (ratio: number): string => `${ratio.toFixed(ratio < 2 ? 2 : 1)}×`;
 
 function ms(value: number): string {
   return value.toFixed(value < 100 ? 1 : 0);
