@@ -269,6 +269,12 @@ describe('RUN by chroot', { skip }, () => {
       args: [],
       code: 'COPY_SOURCE_MISSING',
     },
+    {
+      name: 'a part behind a circle of symlinks',
+      lines: ['RUN ln -s b /a && ln -s a /b', 'FROM scratch', 'RUN --mount=type=bind,from=0,source=/a,target=/c true'],
+      args: [],
+      code: 'COPY_SOURCE_MISSING',
+    },
   ]) {
     test(`${name} is an error`, async () => {
       assert.match(messageOf(await built(shared, lines, args)), new RegExp(code));
