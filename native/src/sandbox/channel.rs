@@ -1,6 +1,6 @@
 //! The socket between the worker and a supervisor: messages of JSON with descriptors, each `u32 length | u32 descriptors | JSON`.
 
-use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -46,7 +46,8 @@ pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> Result<Option<(T, Ve
     let mut head = [0; 8];
     match reader.read_exact(&mut head) {
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        // Reset: it went without having heard all that we said.
+        Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => return Ok(None),
         Err(error) => return Err(error).doing(doing),
     }
     let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
