@@ -2,15 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, openat};
-use rustix::io::Errno;
+use rustix::fs::{Mode, fchmod, openat};
 use rustix::mount::MountAttrFlags;
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
 use crate::network::Attachment;
 use crate::protocol::{Access, MountType, SandboxMount, SandboxParams};
-use crate::resolve::openat2;
 use crate::session::{DIRECTORY, Session};
 use crate::snapshots::root as snapshots;
 use crate::store::make_directory;
@@ -21,6 +19,7 @@ use super::idmap::{self, Idmap};
 use super::passed_device;
 use super::root::{copy, filesystem};
 use super::socket::Sockets;
+use super::target::find_part;
 use super::volume;
 
 /// Docker's mode of a secret's file.
@@ -257,14 +256,7 @@ fn within(handle: BorrowedFd<'_>, path: &str, target: &str) -> Result<OwnedFd, E
     if path == "/" {
         return handle.try_clone_to_owned().doing(|| "duplicate a descriptor");
     }
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    match openat2(handle, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::user(
-            "COPY_SOURCE_MISSING",
-            format!("\"{path}\", to be mounted at \"{target}\", is not there"),
-        )),
-        other => other.doing(|| format!("open \"{path}\"")),
-    }
+    find_part(handle, path, target)
 }
 
 fn tmpfs(prepared: &mut Prepared<'_>, mount: &SandboxMount) -> Result<(), Error> {

@@ -23,7 +23,7 @@ use super::mask::{self, Tree};
 use super::passed_device;
 use super::proc;
 use super::spec::{self, Program, ROOT, Spec};
-use super::target::{Root, is_directory, place};
+use super::target::{Root, find_part, is_directory, place};
 use super::terminal::Terminal;
 
 pub const HARMLESS: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
@@ -183,7 +183,7 @@ fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Resul
         }
         let own = match &mount.within {
             None => whole.try_clone().doing(doing)?,
-            Some(path) => part(whole, path, &mount.target)?,
+            Some(path) => copy(find_part(whole, path, &mount.target)?.as_fd(), false).doing(doing)?,
         };
         let readonly = if mount.readonly {
             MountAttrFlags::MOUNT_ATTR_RDONLY
@@ -199,18 +199,6 @@ fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Resul
         prepared.push(own);
     }
     Ok(prepared)
-}
-
-fn part(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    match openat2(whole, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        Ok(part) => copy(part.as_fd(), false).doing(|| format!("prepare the mount at \"{target}\"")),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
-            let message = format!("\"{path}\", to be mounted at \"{target}\", is not there");
-            Err(Error::user("COPY_SOURCE_MISSING", message))
-        }
-        Err(error) => Err(error).doing(|| format!("find \"{path}\", to be mounted at \"{target}\"")),
-    }
 }
 
 /// Hangs a detached mount somewhere: of no other can a part be copied.

@@ -26,6 +26,17 @@ pub struct Root {
     pub stubs: Stubs,
 }
 
+/// What of a tree is to be mounted, without leaving it.
+pub fn find_part(whole: impl AsFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
+    match openat2(whole, path, PATH_ONLY, Mode::empty(), IN_ROOT) {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
+            let message = format!("\"{path}\", to be mounted at \"{target}\", is not there");
+            Err(Error::user("COPY_SOURCE_MISSING", message))
+        }
+        found => found.doing(|| format!("find \"{path}\", to be mounted at \"{target}\"")),
+    }
+}
+
 impl Root {
     /// Opens a file for reading; magic links and whatever lies outside are refused by the kernel.
     pub fn open_file(&self, path: &str) -> rustix::io::Result<OwnedFd> {

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, openat, readlinkat};
-use rustix::io::Errno;
 
 use crate::context::RequestContext;
 use crate::error::{Doing, Error};
@@ -16,6 +15,7 @@ use crate::snapshots::{clone, root as snapshots};
 
 use super::super::cache;
 use super::super::mounts::{Prepared, clean};
+use super::super::target::find_part;
 use super::places::{Home, Kind, Places};
 
 /// An empty directory. Nothing limits its size.
@@ -41,7 +41,7 @@ pub fn bind(session: &Session, places: &mut Places<'_>, mount: &SandboxMount, ta
         }
         _ => return Err(Error::internal("a bind mount needs one of chain and selection")),
     };
-    let part = find(&whole, &source, target)?;
+    let part = find_part(&whole, &source, target)?;
     let stat = fstat(&part).doing(|| "stat what is bound")?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let (home, directory) = places.new_directory()?;
@@ -75,22 +75,11 @@ pub fn cache(
     let (directory, held) = cache::open(prepared.session, &mount, &mut prepared.folders, request)?;
     prepared.held.push(held);
     let source = mount.source.as_deref().map_or("/".to_owned(), clean);
-    let (parent, name) = at(&find(&directory, &source, target)?)?;
+    let (parent, name) = at(&find_part(&directory, &source, target)?)?;
     let name = name
         .into_string()
         .map_err(|_| Error::user("UNSUPPORTED", "a cache's path is not UTF-8"))?;
     places.lend(target, Home { parent, name })
-}
-
-fn find(whole: &OwnedFd, path: &str, target: &str) -> Result<OwnedFd, Error> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    match openat2(whole, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Err(Error::user(
-            "COPY_SOURCE_MISSING",
-            format!("\"{path}\", to be mounted at \"{target}\", is not there"),
-        )),
-        found => found.doing(|| format!("find \"{path}\", to be mounted at \"{target}\"")),
-    }
 }
 
 /// Opens again what was only found.
