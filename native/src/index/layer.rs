@@ -20,6 +20,8 @@ struct Place {
     parent: u32,
     /// Whether what lower layers have below it is hidden: here, or by a directory above it.
     hides: bool,
+    /// Whether it stands in something that is no directory: then it is not there. Layers that are read in have no such entries.
+    covered: bool,
 }
 
 impl LayerIndex {
@@ -59,11 +61,18 @@ impl LayerIndex {
     /// `None` where there is not even a root. One search, however deep the path is.
     pub fn nearest(&self, wanted: &[u8]) -> Option<(&Entry, bool)> {
         let at = match self.search(wanted) {
-            Ok(at) => at,
+            Ok(at) => self.uncovered(at),
             // What comes before it in a walk is that directory, or is below it.
-            Err(after) => self.directory_above(after.checked_sub(1)?, wanted),
+            Err(after) => self.uncovered(self.directory_above(after.checked_sub(1)?, wanted)),
         };
         Some((&self.entries[at], self.places[at].hides))
+    }
+
+    fn uncovered(&self, mut at: usize) -> usize {
+        while self.places[at].covered {
+            at = self.places[at].parent as usize;
+        }
+        at
     }
 
     fn directory_above(&self, mut at: usize, wanted: &[u8]) -> usize {
@@ -147,10 +156,15 @@ fn places(entries: &[Entry]) -> Vec<Place> {
             open.pop();
         }
         let above = open.last().copied();
+        let (hidden, covered) = above.map_or((false, false), |above| {
+            let Place { hides, covered, .. } = places[above];
+            (hides, covered || !entries[above].meta.is_dir())
+        });
         places.push(Place {
             end: entries.len() as u32,
             parent: above.unwrap_or(at) as u32,
-            hides: entry.opaque || !entry.meta.is_dir() || above.is_some_and(|above| places[above].hides),
+            hides: entry.opaque || !entry.meta.is_dir() || hidden,
+            covered,
         });
         open.push(at);
     }

@@ -234,7 +234,6 @@ mod tests {
         const ASKED: [&str; 12] = [
             "", "a", "a/b", "a/b/c", "a/b/c/d", "a/a", "a/b-", "a/c", "a-", "a-/x", "b/x/y", "z",
         ];
-        let mut layers = 0;
         for number in 0..2 * 5usize.pow(5) {
             let kinds = (0..5).map(|place| number / 2 / 5usize.pow(place) % 5);
             let made = |(path, kind): (&&str, usize)| match kind {
@@ -246,14 +245,6 @@ mod tests {
             };
             let root = (number % 2 == 0).then(|| opaque(""));
             let entries: Vec<Entry> = PATHS.iter().zip(kinds).filter_map(made).chain(root).collect();
-            let stands = |child: &Entry| {
-                let is_in = |above: &Entry| path::is_below(&child.path, &above.path) && !above.meta.is_dir();
-                !entries.iter().any(is_in)
-            };
-            if !entries.iter().all(stands) {
-                continue;
-            }
-            layers += 1;
             let index = LayerIndex::new(entries);
             for asked in ASKED {
                 let said = match says(&index, asked.as_bytes()) {
@@ -264,7 +255,6 @@ mod tests {
                 assert_eq!(said, told(&index, asked.as_bytes()), "{asked:?} of {index:?}");
             }
         }
-        assert!(layers > 1000, "{layers}");
     }
 
     #[test]
