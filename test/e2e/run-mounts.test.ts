@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { cooperWithBusybox } from '../support/busybox.ts';
 import type { Cooper } from '../support/cooper.ts';
@@ -96,6 +98,18 @@ for (const mode of modes) {
       assert.equal(second, 'lo00000000a80425fb');
       assert.match(insecure, /(eth0lo|loeth0)0*1ff\w+$/);
       assert.deepEqual([third, fifth, last], [first, second, first]);
+    });
+
+    test('the store may lie where containers have something of their own', async () => {
+      const root = `/dev/shm/cooper-store-${randomUUID()}`;
+      try {
+        for (const userns of ['auto', 'host']) {
+          const args = ['--root', root, '--userns', userns];
+          assert.equal(await look(cooper, base, 'ls /in && ls /dev/shm', { mounts: '--mount=target=/in', args }), 'Dockerfile\n');
+        }
+      } finally {
+        await rm(root, { recursive: true, force: true });
+      }
     });
   });
 }

@@ -35,6 +35,8 @@ pub const SYSFS_MAGIC: i64 = 0x6265_6572;
 /// What a container has whatever its image is: whole trees, which hang among the machine's mounts.
 pub struct Own {
     names: OwnedFd,
+    /// To hang mounts on before they have their place. Opened first, as the container's own trees may come to hang above it.
+    staging: OwnedFd,
     proc: OwnedFd,
     sys: OwnedFd,
     devices: Devices,
@@ -47,6 +49,7 @@ impl Own {
         mount_change("/", private).doing(|| "make the mounts private")?;
         let names =
             openat(CWD, "/proc/self/fd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing(|| "open /proc")?;
+        let staging = open_place(&spec.staging).doing(|| "open a folder for mounts")?;
         // What needs the machine's view is made before anything hangs over it.
         let proc = proc::make(spec)?;
         let sys = sysfs(spec.insecure).doing(|| "mount /sys")?;
@@ -64,6 +67,7 @@ impl Own {
         })?;
         Ok(Self {
             names,
+            staging,
             proc,
             sys,
             devices,
@@ -82,11 +86,11 @@ impl Own {
             // Now, and not before: mounts are listed in the order in which they were made, and the root is to be the first.
             *tree = copy(tree.as_fd(), true).doing(|| "copy the container's own mounts")?;
         }
-        let mounts = prepare_all(spec, program, descriptors)?;
+        let mounts = prepare_all(spec, (program, descriptors), self.staging.as_fd())?;
         let root = descriptors
             .get(ROOT)
             .ok_or_else(|| Error::internal("no root filesystem"))?;
-        enter(root.as_fd(), spec)?;
+        enter(root.as_fd(), spec, self.staging)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(CWD, "/", flags, Mode::empty()).doing(|| "open the root")?;
         let mut root = Root {
@@ -169,7 +173,11 @@ pub fn set(mount: BorrowedFd<'_>, attributes: MountAttrFlags, recursive: bool) -
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Result<Vec<OwnedFd>, Error> {
+fn prepare_all(
+    spec: &Spec,
+    (program, descriptors): (&Program, &[OwnedFd]),
+    staging: BorrowedFd<'_>,
+) -> Result<Vec<OwnedFd>, Error> {
     let mut hanging = BTreeSet::new();
     let mut prepared = Vec::with_capacity(program.mounts.len());
     for mount in &program.mounts {
@@ -179,7 +187,7 @@ fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Resul
         let doing = || format!("prepare the mount at \"{}\"", mount.target);
         // Only of a mount that hangs somewhere can a part be copied.
         if mount.within.is_some() && hanging.insert(mount.descriptor) {
-            hang(whole.as_fd(), &spec.staging).doing(doing)?;
+            place(whole.as_fd(), staging).doing(doing)?;
         }
         let own = match &mount.within {
             None => whole.try_clone().doing(doing)?,
@@ -203,13 +211,16 @@ fn prepare_all(spec: &Spec, program: &Program, descriptors: &[OwnedFd]) -> Resul
 
 /// Hangs a detached mount somewhere: of no other can a part be copied.
 pub fn hang(mount: BorrowedFd<'_>, staging: &str) -> rustix::io::Result<()> {
-    let staging = openat(
+    place(mount, open_place(staging)?.as_fd())
+}
+
+fn open_place(path: &str) -> rustix::io::Result<OwnedFd> {
+    openat(
         CWD,
-        staging,
+        path,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
-    )?;
-    place(mount, staging.as_fd())
+    )
 }
 
 /// Who was allowed to be insecure may open devices.
@@ -222,11 +233,13 @@ fn nodev(spec: &Spec) -> MountAttrFlags {
 }
 
 /// Leaves the machine: afterwards the root is the container's, and there is no way back.
-fn enter(root: BorrowedFd<'_>, spec: &Spec) -> Result<(), Error> {
+fn enter(root: BorrowedFd<'_>, spec: &Spec, staging: OwnedFd) -> Result<(), Error> {
     let doing = || "enter the root filesystem";
     // Nodes of the image, and those that the program makes, open nothing of the machine: no cgroup of devices is needed.
     set(root, nodev(spec), false).doing(doing)?;
-    hang(root, &spec.staging).doing(doing)?;
+    place(root, staging.as_fd()).doing(doing)?;
+    // Of the machine: what is open there would hold it.
+    drop(staging);
     fchdir(root).doing(doing)?;
     pivot_root(".", ".").doing(doing)?;
     // The old root lies over the new one now.
