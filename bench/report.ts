@@ -21,7 +21,7 @@ export function comparisonTable(comparisons: readonly Comparison[]): string {
 /** What figures depend on. */
 export function machine(directory: string): string {
   const [first] = cpus();
-  const filesystem = call('findmnt', ['--noheadings', '--output', 'FSTYPE', '--target', directory]).trim();
+  const filesystem = call('findmnt', ['--noheadings', '--first-only', '--output', 'FSTYPE', '--target', directory]).trim();
   const facts = [
     `${cpus().length} × ${first?.model.trim() ?? 'unknown processor'}`,
     `${Math.round(totalmem() / 2 ** 30)} GiB`,
