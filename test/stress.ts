@@ -1,7 +1,7 @@
 // `npm run stress [-- interrupted=1000 parallel=100 steps=10000]`: what the suite does with small numbers, with large ones. Says what is left on the machine
 // afterwards: processes, mounts, cgroups, network interfaces, temporary files. Run it where nothing else runs cooper. As root, or `sudo -u USER`.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -163,5 +163,8 @@ try {
     await assertNothingNew(before);
   }
 } finally {
+  // Without root some files belong to subordinate ids, which cooper itself takes away, and what overlays leave has no permissions at all.
+  spawnSync(cooper, ['prune', '--all', '--force'], { env: { ...process.env, COOPER_ROOT: root }, stdio: 'ignore' });
+  spawnSync('chmod', ['-R', 'u+rwx', directory]);
   rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
